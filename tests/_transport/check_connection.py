@@ -1,0 +1,72 @@
+"""What the suite for all transports shares: a way to open a pair of each, and short words to use it."""
+
+import socket
+from pathlib import Path
+
+from triort._model import messages as m
+from triort._model.ids import Address, Digest, JobId
+from triort._transport.connection import Connection
+from triort._transport.memory import open_memory_pair
+from triort._transport.sockets import SocketConnection
+from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+
+Pair = tuple[Connection, Connection]
+SPEC = m.TaskSpec(JobId(1), Digest(b"f"), "f", 1, m.Options())
+LARGE = 5 << 20
+
+
+def submit(first: int, *parts: bytes) -> m.Received:
+    addresses = [Address(first + i) for i in range(len(parts))]
+    return m.Submit(0, [SPEC], addresses, [0] * len(parts), [len(p) for p in parts]), list(parts)
+
+
+def talk(part: bytes) -> m.Received:
+    return m.Talk(Address(99), len(part)), [part]
+
+
+def update(number: int) -> m.Received:
+    return m.Update(number, 0), []
+
+
+async def tcp_pair(_: Path) -> Pair:
+    listeners = await listen_tcp("127.0.0.1", 0)
+    try:
+        near = await dial_tcp("127.0.0.1", listeners[0].getsockname()[1], timeout_s=5, max_bytes=None)
+        return near, await accept_tcp(listeners[0], max_bytes=None)
+    finally:
+        close_listener(listeners[0])
+
+
+async def unix_pair(folder: Path) -> Pair:
+    near = socket.socket(socket.AF_UNIX)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "s"))
+        listener.listen()
+        near.connect(str(folder / "s"))
+        far, _ = listener.accept()
+    return SocketConnection(near, "far"), SocketConnection(far, "near")
+
+
+async def socket_pair(_: Path) -> Pair:
+    near, far = socket.socketpair()
+    return SocketConnection(near, "far"), SocketConnection(far, "near")
+
+
+async def memory_pair(_: Path) -> Pair:
+    return open_memory_pair("near", "far")
+
+
+TRANSPORTS = [tcp_pair, unix_pair, socket_pair, memory_pair]
+
+
+def send(connection: Connection, *messages: m.Received) -> None:
+    for message, parts in messages:
+        connection.send_nowait(message, parts)
+    connection.flush_nowait()
+
+
+async def receive(connection: Connection, count: int) -> list[m.Received]:
+    received: list[m.Received] = []
+    while len(received) < count:
+        received += await connection.receive()
+    return received

@@ -1,0 +1,70 @@
+"""The facade: `triort` offers the names of the documented API and nothing else."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import triort
+
+ROOT = Path(__file__).resolve().parent.parent
+
+VALUES = {"__version__"}
+RUNNING = {"run", "open_cluster", "open_client", "Executor", "Client", "Job"}
+IN_A_TASK = {"get_runtime", "open_nursery", "Runtime", "Future"}
+NODES = {"Manager", "Server", "ServerBase"}
+ERRORS = {
+    "TriortError",
+    "UsageError",
+    "ProtocolError",
+    "ConnectionLost",
+    "StartupError",
+    "TaskCancelled",
+    "TaskTimeout",
+    "TaskCrashed",
+    "OutOfMemory",
+    "RemoteError",
+    "TaskInterrupted",
+}
+API = VALUES | RUNNING | IN_A_TASK | NODES | ERRORS
+
+
+def facade() -> ast.Module:
+    return ast.parse((ROOT / "triort" / "__init__.py").read_text(encoding="utf-8"))
+
+
+def test_the_facade_re_exports_exactly_the_api() -> None:
+    imports = [node for node in facade().body if isinstance(node, ast.ImportFrom)]
+    names = [alias.asname for node in imports for alias in node.names]
+    assert sorted(str(name) for name in names) == sorted(API)
+
+
+def test_the_facade_is_a_docstring_and_imports_of_the_form_x_as_x() -> None:
+    module = facade()
+    assert ast.get_docstring(module)
+    for node in module.body[1:]:
+        assert isinstance(node, ast.ImportFrom), f"line {node.lineno}: only `from … import X as X` belongs here"
+        assert node.level == 0, f"line {node.lineno}: a relative import"
+        assert (node.module or "").startswith("triort."), f"line {node.lineno}: {node.module} is not ours to export"
+        for alias in node.names:
+            assert alias.asname == alias.name, f"line {node.lineno}: write `{alias.name} as {alias.name}`"
+
+
+def test_what_a_user_sees_is_the_api() -> None:
+    visible = {name for name in vars(triort) if not name.startswith("_")} | {"__version__"}
+    submodules = {path.stem for path in (ROOT / "triort").iterdir()}
+    assert visible - submodules == API
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    assert [name for name in sorted(API - VALUES) if not (getattr(triort, name).__doc__ or "").strip()] == []
+
+
+def test_every_error_is_a_triort_error_but_the_interrupt() -> None:
+    strangers = {name for name in ERRORS if not issubclass(getattr(triort, name), triort.TriortError)}
+    assert strangers == {"TaskInterrupted"}
+    assert not issubclass(triort.TaskInterrupted, Exception)
+
+
+def test_the_version_is_the_distributions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert triort.__version__ == project["version"]

@@ -1,0 +1,133 @@
+"""The hop rule: how tasks, outcomes, cancels and losses pass through one node.
+
+Every link has two tables: what was *received* over it and what was *sent* over it. The rules, each a method here:
+
+1. An entry leaves by exactly one terminal message: outcome, lost, or returned (not started, with its payload).
+   Whichever comes first answers a cancel; a cancel or an answer for an unknown address is ignored.
+2. When a link ends for good, all that was sent over it is lost to whoever submitted it, and all that was received over
+   it is cancelled onwards. The losses are reported only when each cancel that this caused has been answered, so that
+   nobody submits a task again while children of its dead attempt still run.
+3. What this node owns (a server's root tasks) is settled by its `Owner`, who may submit again.
+
+Two tables per link and not one per node: a task may pass through the same manager twice, up once and down once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import attrs
+
+from triort._core.attempts import Attempt, Result
+from triort._core.backlog import Backlog
+from triort._core.links import BlobStore, Link, Loss
+from triort._model.ids import Address
+from triort._model.outcomes import OutcomeKind
+
+
+class Owner(Protocol):
+    """Who submitted the attempts that have no origin."""
+
+    def settle(self, attempt: Attempt, result: Result) -> None:
+        """The attempt has ended."""
+
+    def lose(self, attempt: Attempt, loss: Loss) -> None:
+        """Nobody can answer for the attempt any more."""
+
+
+@attrs.define(eq=False)
+class Hops:
+    """The tables of all links of a node, its backlog, and the blobs of the jobs that pass through."""
+
+    owner: Owner | None = None
+    backlog: Backlog = attrs.Factory(Backlog)
+    blobs: BlobStore = attrs.Factory(dict)
+
+    def pass_result(self, attempt: Attempt, result: Result) -> None:
+        """The terminal message of a closed attempt goes on to where the attempt came from."""
+        origin = attempt.origin
+        if origin is None:
+            if self.owner is not None:
+                self.owner.settle(attempt, result)
+        elif origin.ended:
+            self._answered(origin)
+        else:
+            del origin.received[attempt.address]
+            origin.out_results.append(result)
+
+    def pass_loss(self, attempt: Attempt, loss: Loss) -> None:
+        """The loss of a closed attempt goes on to where the attempt came from."""
+        origin = attempt.origin
+        if origin is None:
+            if self.owner is not None:
+                self.owner.lose(attempt, loss)
+        elif origin.ended:
+            self._answered(origin)
+        else:
+            del origin.received[attempt.address]
+            origin.out_lost.append(loss)
+
+    def take_back(self, attempt: Attempt, payload: bytes) -> bool:
+        """An attempt came back unstarted; true when it waits in the backlog again, false when it had been cancelled."""
+        attempt.payload = payload
+        attempt.target = None
+        if attempt.cancelled:
+            self.pass_result(attempt, cancelled(attempt))
+            return False
+        self.backlog.add_first(attempt)
+        return True
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Whoever submitted this open attempt wants it no more."""
+        if attempt.cancelled:
+            return
+        attempt.cancelled = True
+        if attempt.target is not None:
+            attempt.target.cancel(attempt)
+        elif attempt.queued:
+            self.backlog.remove(attempt)
+            self.pass_result(attempt, cancelled(attempt))
+
+    def cancel_received(self, link: Link, addresses: Sequence[Address]) -> None:
+        """A cancel has come over ``link``."""
+        for address in addresses:
+            attempt = link.received.get(address)
+            if attempt is not None:
+                self.cancel(attempt)
+
+    def end_link(self, link: Link, blame: Loss | None = None) -> None:
+        """The link has ended for good; see rule 2."""
+        link.ended = True
+        link.blame = blame
+        link.losses = list(link.sent.values())
+        link.sent.clear()
+        received, link.received = link.received, {}
+        for attempt in received.values():
+            if attempt.target is not None and not attempt.target.ended:
+                link.open_cancels += 1
+                if not attempt.cancelled:
+                    attempt.target.cancel(attempt)
+            elif attempt.queued:
+                self.backlog.remove(attempt)
+        if not link.open_cancels:
+            self._report_losses(link)
+
+    def _answered(self, link: Link) -> None:
+        link.open_cancels -= 1
+        if not link.open_cancels:
+            self._report_losses(link)
+
+    def _report_losses(self, link: Link) -> None:
+        losses, link.losses = link.losses, []
+        for attempt in losses:
+            blame = link.blame
+            if blame is not None and blame.address == attempt.address:
+                self.pass_loss(attempt, blame)
+            else:
+                self.pass_loss(attempt, Loss(attempt.address, False, b""))
+
+
+def cancelled(attempt: Attempt) -> Result:
+    """The outcome of an attempt that was cancelled before it started."""
+    return Result(attempt.address, OutcomeKind.CANCELLED, 0, b"")

@@ -1,0 +1,201 @@
+"""The server's books about jobs: it owns their root tasks, so it keeps the payloads and submits lost ones again.
+
+A job is one root task for each item that the client has sent (one for ``run``, many for ``map``). Outcomes go to the
+client as they come. The first failure of a map cancels its other items; the job has ended when every item has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+
+import attrs
+import msgspec
+
+from triort._core.attempts import Attempt, Result
+from triort._core.links import Loss, Send
+from triort._core.retries import after_loss
+from triort._model.ids import Address, JobId, NodeId, make_address
+from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.messages import JobAccepted, JobEnded, JobOutcomes, SubmitJob, TaskSpec
+from triort._model.outcomes import OutcomeKind
+
+
+@attrs.define(eq=False)
+class Job:
+    """One job: its client, its open root tasks and what has ended since the last flush."""
+
+    id: JobId
+    client: Hashable
+    spec: TaskSpec
+    deadline: float | None
+    open: dict[Address, Attempt] = attrs.Factory(dict)
+    num_items: int = 0
+    complete: bool = False
+    cancelled: bool = False
+    timed_out: bool = False
+    crashes: dict[int, int] = attrs.Factory(dict)
+    retried: dict[int, int] = attrs.Factory(dict)
+    ended: list[tuple[int, Result]] = attrs.Factory(list)
+
+
+class JobBooks:
+    """All jobs of a server; the `Owner` of its root tasks."""
+
+    def __init__(
+        self,
+        submit: Callable[[list[Attempt]], None],
+        cancel: Callable[[Attempt], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self.node_id = NodeId(0)
+        self.clock = clock
+        self.jobs: dict[JobId, Job] = {}
+        self._of_request: dict[tuple[Hashable, int], Job] = {}
+        self._submit = submit
+        self._cancel = cancel
+        self._serial = 0
+        self._accepted: list[tuple[Hashable, JobAccepted]] = []
+        self._dirty: dict[JobId, Job] = {}
+
+    def open_job(self, client: Hashable, message: SubmitJob) -> JobId:
+        """The job that the message is about: a new one, unless it adds items to an open one."""
+        key = (client, message.request)
+        job = self._of_request.get(key)
+        if job is None:
+            job = self._of_request[key] = self._open(client, message)
+        return job.id
+
+    def add_items(self, client: Hashable, message: SubmitJob, parts: Sequence[bytes]) -> None:
+        """The client has sent items of a job; ``parts`` are their payloads."""
+        key = (client, message.request)
+        job = self._of_request[key]
+        if message.last:
+            job.complete = True
+            del self._of_request[key]
+        attempts = []
+        for payload in parts:
+            attempt = self._attempt(job, payload, job.num_items)
+            job.open[attempt.address] = attempt
+            job.num_items += 1
+            attempts.append(attempt)
+        self._dirty[job.id] = job
+        if job.cancelled:
+            for attempt in attempts:
+                self.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))
+        else:
+            self._submit(attempts)
+
+    def cancel_job(self, client: Hashable, job_id: JobId) -> None:
+        """The client wants the job no more; unknown or foreign jobs are ignored."""
+        job = self.jobs.get(job_id)
+        if job is not None and job.client == client:
+            self._stop(job)
+
+    def drop_client(self, client: Hashable) -> None:
+        """The client is gone: its jobs are cancelled, and nobody is told of their end."""
+        for job in list(self.jobs.values()):
+            if job.client == client:
+                job.complete = True
+                self._stop(job)
+                self._dirty[job.id] = job
+        for key in [key for key in self._of_request if key[0] == client]:
+            del self._of_request[key]
+
+    def next_deadline(self) -> float | None:
+        """When `expire` has something to do."""
+        return min((job.deadline for job in self.jobs.values() if job.deadline is not None), default=None)
+
+    def expire(self) -> None:
+        """Time has passed: jobs beyond their deadline are stopped."""
+        for job in list(self.jobs.values()):
+            if job.deadline is not None and job.deadline <= self.clock():
+                job.deadline = None
+                job.timed_out = True
+                self._stop(job)
+
+    # -- the owner's side of the hop rule ------------------------------------------------------------------------
+
+    def settle(self, attempt: Attempt, result: Result) -> None:
+        """A root task has ended."""
+        job = self.jobs[attempt.spec.job]
+        del job.open[attempt.address]
+        index = attempt.index
+        options = attempt.spec.options
+        if result.kind == OutcomeKind.ERROR and not job.cancelled and job.retried.get(index, 0) < options.retries:
+            job.retried[index] = job.retried.get(index, 0) + 1
+            self._again(job, attempt)
+            return
+        if result.kind == OutcomeKind.CANCELLED and job.timed_out:
+            result.kind = OutcomeKind.TIMEOUT
+            result.payload = str(options.timeout_s).encode()
+        self._finish(job, index, result)
+
+    def lose(self, attempt: Attempt, loss: Loss) -> None:
+        """A root task is lost: again, unless it was to blame too often or may run once only."""
+        job = self.jobs[attempt.spec.job]
+        del job.open[attempt.address]
+        index = attempt.index
+        crashes = job.crashes[index] = job.crashes.get(index, 0) + loss.blamed
+        result = after_loss(attempt, loss, crashes, job.cancelled)
+        if result is None:
+            self._again(job, attempt)
+        else:
+            self._finish(job, index, result)
+
+    def flush(self) -> tuple[list[Send], list[Job]]:
+        """What clients are to be told, and the jobs that have ended."""
+        sends: list[Send] = [Send(client, message, ()) for client, message in self._accepted]
+        self._accepted = []
+        over = []
+        for job in self._dirty.values():
+            for start in range(0, len(job.ended), PARTS_PER_MESSAGE_MAX):
+                sends.append(self._outcomes(job, job.ended[start : start + PARTS_PER_MESSAGE_MAX]))
+            job.ended = []
+            if job.complete and not job.open:
+                del self.jobs[job.id]
+                over.append(job)
+                sends.append(Send(job.client, JobEnded(job.id), ()))
+        self._dirty = {}
+        return sends, over
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _open(self, client: Hashable, message: SubmitJob) -> Job:
+        job_id = JobId(make_address(self.node_id, self._next_serial()))
+        spec = msgspec.structs.replace(message.spec, job=job_id)
+        timeout = spec.options.timeout_s
+        job = Job(job_id, client, spec, None if timeout is None else self.clock() + timeout)
+        self.jobs[job_id] = job
+        self._accepted.append((client, JobAccepted(message.request, job_id)))
+        return job
+
+    def _next_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def _attempt(self, job: Job, payload: bytes | None, index: int) -> Attempt:
+        address = make_address(self.node_id, self._next_serial())
+        return Attempt(address, job.spec, payload, deadline=job.deadline, index=index)
+
+    def _again(self, job: Job, attempt: Attempt) -> None:
+        fresh = self._attempt(job, attempt.payload, attempt.index)
+        job.open[fresh.address] = fresh
+        self._submit([fresh])
+
+    def _finish(self, job: Job, index: int, result: Result) -> None:
+        job.ended.append((index, result))
+        self._dirty[job.id] = job
+        if result.kind != OutcomeKind.VALUE:
+            self._stop(job)
+
+    def _stop(self, job: Job) -> None:
+        if not job.cancelled:
+            job.cancelled = True
+            for attempt in list(job.open.values()):
+                self._cancel(attempt)
+
+    def _outcomes(self, job: Job, ended: list[tuple[int, Result]]) -> Send:
+        parts = [result.payload for _, result in ended]
+        kinds = [int(result.kind) for _, result in ended]
+        message = JobOutcomes(job.id, [index for index, _ in ended], kinds, [len(part) for part in parts])
+        return Send(job.client, message, parts)

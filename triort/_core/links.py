@@ -1,0 +1,224 @@
+"""The books of one link: what was received over it, what was sent over it, and what waits to be sent.
+
+Events only note what is to be sent, in columns; `Link.flush` packs the columns into messages once the event batch is
+through. The order within one flush is part of the protocol: blobs before the tasks that need them, tasks before talk
+and cancels that name them, outcomes before the idle count that follows from them (which the node core adds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import attrs
+
+from triort._core.attempts import Attempt, Result
+from triort._model.errors import ProtocolError
+from triort._model.ids import Address, Digest, JobId, show_address
+from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.messages import (
+    Blobs,
+    Cancel,
+    Lost,
+    Message,
+    Outcomes,
+    Returned,
+    Submit,
+    Talk,
+    TaskBatch,
+    TaskSpec,
+)
+
+BlobStore = dict[JobId, dict[Digest, bytes]]
+
+
+class Send(NamedTuple):
+    """An effect: this message is to go out over ``conn``."""
+
+    conn: Hashable
+    message: Message
+    parts: Sequence[bytes]
+
+
+class Loss(NamedTuple):
+    """An attempt that nobody can answer any more; ``crash`` is an encoded `Crash` if it was to blame, else empty."""
+
+    address: Address
+    blamed: bool
+    crash: bytes
+
+
+@attrs.define(eq=False)
+class Link:
+    """Tables and columns of one link, keyed by address; each entry leaves by exactly one terminal message."""
+
+    conn: Hashable
+    name: str
+    below: bool = True
+    waiting: int = 0
+    """How many attempts received over this link wait in the node's backlog."""
+    received: dict[Address, Attempt] = attrs.Factory(dict)
+    sent: dict[Address, Attempt] = attrs.Factory(dict)
+    known: dict[JobId, set[Digest]] = attrs.Factory(dict)
+    batch_sent: int = 0
+    batch_read: int = 0
+    unread: dict[int, list[int]] = attrs.Factory(dict)
+    """Batches sent after the peer's last receipt: how many of their tasks are open, and what these will cost in µs."""
+    queued: int = 0
+    queued_us: int = 0
+    results_unread: int = 0
+    """Results sent after the peer's last receipt: each may have woken a task there."""
+    cancelling: set[Address] = attrs.Factory(set)
+    """Cancels sent and not yet answered."""
+    ended: bool = False
+    open_cancels: int = 0
+    losses: list[Attempt] = attrs.Factory(list)
+    blame: Loss | None = None
+    out_tasks: list[Attempt] = attrs.Factory(list)
+    out_returned: list[Attempt] = attrs.Factory(list)
+    out_results: list[Result] = attrs.Factory(list)
+    out_lost: list[Loss] = attrs.Factory(list)
+    out_talk: list[tuple[Address, bytes]] = attrs.Factory(list)
+    out_cancels: list[Address] = attrs.Factory(list)
+    _results_batch: int = 0
+
+    def place(self, attempt: Attempt) -> None:
+        """Give the attempt to the peer."""
+        attempt.target = self
+        self.sent[attempt.address] = attempt
+        self.out_tasks.append(attempt)
+        if self.below:
+            self.queued += 1
+            self.queued_us += attempt.cost_us
+
+    def close(self, address: Address) -> Attempt | None:
+        """The terminal message for an attempt has come from the peer: its entry leaves. None for an unknown one."""
+        attempt = self.sent.pop(address, None)
+        if attempt is not None:
+            if attempt.cancelled:
+                self.cancelling.discard(address)
+            batch = self.unread.get(attempt.batch)
+            if batch is not None:
+                self.queued -= 1
+                self.queued_us -= attempt.cost_us
+                batch[0] -= 1
+                batch[1] -= attempt.cost_us
+                if not batch[0]:
+                    del self.unread[attempt.batch]
+        return attempt
+
+    def read_receipt(self, receipt: int) -> None:
+        """The peer has seen all batches up to ``receipt``: what it says of its load includes them."""
+        for number in [number for number in self.unread if number <= receipt]:
+            count, cost_us = self.unread.pop(number)
+            self.queued -= count
+            self.queued_us -= cost_us
+        if receipt >= self._results_batch:
+            self.results_unread = 0
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Ask the peer, who has the attempt, to stop it; its terminal message is the answer."""
+        attempt.cancelled = True
+        self.cancelling.add(attempt.address)
+        self.out_cancels.append(attempt.address)
+
+    def learn(self, message: Blobs, parts: Sequence[bytes], store: BlobStore) -> None:
+        """Keep the blobs that the peer has sent, and remember that it has them."""
+        blobs = store.setdefault(message.job, {})
+        blobs.update(zip(message.digests, parts, strict=True))
+        self.known.setdefault(message.job, set()).update(message.digests)
+
+    def flush(self, outbox: list[Send], blobs: BlobStore, now: float) -> None:
+        """Pack all columns into messages."""
+        if self.out_tasks:
+            tasks, self.out_tasks = self.out_tasks, []
+            for start in range(0, len(tasks), PARTS_PER_MESSAGE_MAX):
+                self._flush_tasks(Submit, tasks[start : start + PARTS_PER_MESSAGE_MAX], outbox, blobs, now)
+        if self.out_returned:
+            tasks, self.out_returned = self.out_returned, []
+            for start in range(0, len(tasks), PARTS_PER_MESSAGE_MAX):
+                self._flush_tasks(Returned, tasks[start : start + PARTS_PER_MESSAGE_MAX], outbox, blobs, now)
+        if self.out_results:
+            results, self.out_results = self.out_results, []
+            for start in range(0, len(results), PARTS_PER_MESSAGE_MAX):
+                self._flush_results(results[start : start + PARTS_PER_MESSAGE_MAX], outbox)
+        if self.out_talk:
+            for address, payload in self.out_talk:
+                outbox.append(Send(self.conn, Talk(address, len(payload)), [payload]))
+            self.out_talk = []
+        if self.out_lost:
+            lost, self.out_lost = self.out_lost, []
+            message = Lost([x.address for x in lost], [x.blamed for x in lost], [len(x.crash) for x in lost])
+            outbox.append(Send(self.conn, message, [x.crash for x in lost]))
+        if self.out_cancels:
+            outbox.append(Send(self.conn, Cancel(self.out_cancels), ()))
+            self.out_cancels = []
+
+    def _flush_tasks(
+        self, kind: type[Submit | Returned], tasks: list[Attempt], outbox: list[Send], blobs: BlobStore, now: float
+    ) -> None:
+        specs: dict[int, int] = {}
+        spec_list: list[TaskSpec] = []
+        spec_of: list[int] = []
+        for attempt in tasks:
+            index = specs.get(id(attempt.spec))
+            if index is None:
+                index = specs[id(attempt.spec)] = len(spec_list)
+                spec_list.append(attempt.spec)
+            spec_of.append(index)
+        self._flush_blobs(spec_list, outbox, blobs)
+        left = {i: max(a.deadline - now, 0.0) for i, a in enumerate(tasks) if a.deadline is not None}
+        parts = [attempt.payload or b"" for attempt in tasks]
+        self.batch_sent += 1
+        addresses = [attempt.address for attempt in tasks]
+        message = kind(self.batch_sent, spec_list, addresses, spec_of, [len(p) for p in parts], left)
+        outbox.append(Send(self.conn, message, parts))
+        if kind is Submit and self.below:
+            self.unread[self.batch_sent] = [len(tasks), sum(attempt.cost_us for attempt in tasks)]
+        for attempt in tasks:
+            attempt.batch = self.batch_sent
+            if attempt.origin is not None:
+                attempt.payload = None
+
+    def _flush_blobs(self, specs: list[TaskSpec], outbox: list[Send], blobs: BlobStore) -> None:
+        for spec in specs:
+            known = self.known.setdefault(spec.job, set())
+            missing = [d for d in (spec.function, *spec.blobs) if d not in known]
+            if missing:
+                parts = [blobs[spec.job][digest] for digest in missing]
+                outbox.append(Send(self.conn, Blobs(spec.job, missing, [len(p) for p in parts]), parts))
+                known.update(missing)
+
+    def _flush_results(self, results: list[Result], outbox: list[Send]) -> None:
+        self.batch_sent += 1
+        self.results_unread += len(results)
+        self._results_batch = self.batch_sent
+        parts = [result.payload for result in results]
+        message = Outcomes(
+            self.batch_sent,
+            [result.address for result in results],
+            [result.kind for result in results],
+            [result.duration_us for result in results],
+            [len(part) for part in parts],
+        )
+        outbox.append(Send(self.conn, message, parts))
+
+    def forget(self, job: JobId) -> None:
+        """The job has ended: the peer drops its blobs, too."""
+        self.known.pop(job, None)
+
+
+def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: float) -> list[Attempt]:
+    """The attempts of a batch, entered into ``link.received``; an address that is open there is a protocol error."""
+    link.batch_read = message.batch
+    received = link.received
+    attempts = []
+    for address, index, payload in zip(message.addresses, message.spec_of, parts, strict=True):
+        if address in received:
+            raise ProtocolError(f"{link.name} sent task {show_address(address)} twice")
+        attempt = Attempt(address, message.specs[index], payload, link)
+        received[address] = attempt
+        attempts.append(attempt)
+    for index, seconds in message.seconds_left.items():
+        attempts[index].deadline = now + seconds
+    return attempts

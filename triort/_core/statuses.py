@@ -1,0 +1,94 @@
+"""How the state of the node tree is gathered: a request goes down to all managers, the answers come up as one tree."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from triort._core.links import Send
+from triort._model.messages import NodeStatus, StatusReply, StatusRequest
+
+if TYPE_CHECKING:
+    from triort._core.node_core import NodeCore
+    from triort._core.placement import Employee
+
+
+@attrs.define(eq=False)
+class _Round:
+    request: int
+    conn: Hashable
+    missing: set[Hashable]
+    answers: dict[Hashable, NodeStatus]
+
+
+@attrs.define(eq=False)
+class StatusDesk:
+    """The open status requests of one node."""
+
+    core: NodeCore
+    rounds: dict[int, _Round] = attrs.Factory(dict)
+    serial: int = 0
+
+    def ask(self, request: int, conn: Hashable) -> None:
+        """Somebody on ``conn`` wants the state of this node and all below it."""
+        managers = [employee for employee in self.core.employees if employee.kind == "manager"]
+        self.serial += 1
+        number = self.serial
+        self.rounds[number] = _Round(request, conn, {employee.conn for employee in managers}, {})
+        for employee in managers:
+            self.core.outbox.append(Send(employee.conn, StatusRequest(number), ()))
+        self._finish(number)
+
+    def answer(self, employee: Employee, message: StatusReply) -> None:
+        """A manager below has answered."""
+        current = self.rounds.get(message.request)
+        if current is not None and employee.conn in current.missing:
+            current.missing.discard(employee.conn)
+            current.answers[employee.conn] = message.status
+            self._finish(message.request)
+
+    def drop(self, conn: Hashable) -> None:
+        """A link has ended; nobody waits for it any more, nor does it wait."""
+        for number, current in list(self.rounds.items()):
+            if current.conn == conn:
+                del self.rounds[number]
+            elif conn in current.missing:
+                current.missing.discard(conn)
+                self._finish(number)
+
+    def _finish(self, number: int) -> None:
+        current = self.rounds[number]
+        if not current.missing:
+            del self.rounds[number]
+            status = self.status(current.answers)
+            self.core.outbox.append(Send(current.conn, StatusReply(current.request, status), ()))
+
+    def status(self, answers: dict[Hashable, NodeStatus]) -> NodeStatus:
+        """This node's own state, with what its managers have answered."""
+        core = self.core
+        return NodeStatus(
+            core.name,
+            core.kind,
+            core.pid,
+            core.total_workers,
+            core.num_idle_workers,
+            sum(employee.num_tasks for employee in core.employees) + len(core.backlog),
+            len(core.backlog),
+            employees=[answers.get(employee.conn) or _of_employee(employee) for employee in core.employees],
+        )
+
+
+def _of_employee(employee: Employee) -> NodeStatus:
+    return NodeStatus(
+        employee.name,
+        employee.kind,
+        employee.pid,
+        employee.num_workers,
+        employee.num_idle_workers,
+        employee.num_tasks,
+        0,
+        employee.running,
+        employee.restarts,
+    )

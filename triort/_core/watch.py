@@ -1,0 +1,77 @@
+"""What a boss does about a worker that is busy: poke it, recall its unstarted tasks, or kill it.
+
+The worker's only thread may be in user code for long, so its boss looks at the page that they share: which task is on
+the CPU (``root`` is the one of these that the boss knows), how often that has changed, and how much mail was read.
+
+* Mail that has waited since the last look: poke, so that the worker reads it between two bytecodes.
+* A cancel of the task on the CPU that is not answered: poke at every look, and kill after the grace time.
+* A deadline that has passed: poke.
+* One task on the CPU since the last look, with unstarted ones behind it and idle workers elsewhere: recall these, and
+  take what the task itself has submitted.
+"""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from triort._core.links import Link
+from triort._model.ids import Address
+from triort._model.limits import GRACE_S
+
+
+class Action(enum.Enum):
+    """What is to be done about a worker."""
+
+    POKE = "poke"
+    RECALL = "recall"
+    KILL = "kill"
+
+
+@attrs.frozen
+class Glance:
+    """What the page of a worker says."""
+
+    on_cpu: int
+    root: int
+    steps: int
+    mail_read: int
+    deadline_s: float
+
+
+@attrs.define(eq=False)
+class Watch:
+    """What the boss remembers of one worker between two looks."""
+
+    link: Link
+    mail_sent: int = 0
+    _last: Glance | None = None
+    _last_mail_sent: int = 0
+    _recalled_at_step: int = -1
+    _stubborn_since: float | None = None
+
+    def decide(self, now: float, clock_s: float, glance: Glance, idle_elsewhere: int) -> list[Action]:
+        """Look at the worker; ``clock_s`` is the time on the worker's clock, in which its deadline is given."""
+        last, self._last = self._last, glance
+        sent_before, self._last_mail_sent = self._last_mail_sent, self.mail_sent
+        if not glance.on_cpu:
+            self._stubborn_since = None
+            return []
+        same_task = last is not None and last.on_cpu == glance.on_cpu and last.steps == glance.steps
+        actions: list[Action] = []
+        if Address(glance.root) in self.link.cancelling:
+            if self._stubborn_since is None:
+                self._stubborn_since = now
+            if now - self._stubborn_since >= GRACE_S:
+                return [Action.KILL]
+            actions = [Action.POKE]
+        else:
+            self._stubborn_since = None
+        mail_waits = last is not None and glance.mail_read < sent_before and glance.mail_read == last.mail_read
+        if mail_waits or 0 < glance.deadline_s <= clock_s:
+            actions = [Action.POKE]
+        if same_task and idle_elsewhere and self._recalled_at_step != glance.steps:
+            self._recalled_at_step = glance.steps
+            actions.append(Action.RECALL)
+        return actions

@@ -1,0 +1,367 @@
+"""What a worker decides: which task starts next, what it offers to its boss, and when a task has really ended.
+
+A worker is a node like the others (tables per link, the hop rule) and besides the owner of the children that its tasks
+submit. Children wait in its own backlog; the boss hears of them only as far as it wants work (`Want`), so a tree
+that keeps every worker busy costs no messages. What is offered is the shallowest, largest piece; one task is kept,
+for the parent will soon wait and then it can run here without a round trip.
+
+A task has ended when its function has returned *and* all its descendants have ended: children that are still open are
+cancelled then, and only their last answer lets the outcome go.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import attrs
+
+from triort._core.attempts import Attempt, Result
+from triort._core.hops import Hops
+from triort._core.links import Link, Loss, Send, unpack_tasks
+from triort._core.retries import after_loss
+from triort._model.errors import ProtocolError
+from triort._model.ids import Address, NodeId, make_address
+from triort._model.messages import (
+    Blobs,
+    Cancel,
+    Forget,
+    Lost,
+    Message,
+    Outcomes,
+    Shutdown,
+    Submit,
+    Talk,
+    TaskSpec,
+    Update,
+    Waiting,
+    Want,
+)
+from triort._model.outcomes import OutcomeKind
+
+
+@attrs.define(eq=False)
+class Running:
+    """A task that has started here. ``handle`` is the node's: how to stop or resume it."""
+
+    attempt: Attempt
+    root: Address
+    """The nearest ancestor, or the task itself, that the boss has given to this worker: what the boss knows of it."""
+    handle: Any = None
+    holds_slot: bool = True
+    children: dict[Address, Child] = attrs.Factory(dict)
+    messages: list[bytes] = attrs.Factory(list)
+    result: Result | None = None
+    cancelled: bool = False
+
+
+@attrs.define(eq=False)
+class Child:
+    """The owner's side of a task that a task here has submitted: it waits for exactly one outcome."""
+
+    attempt: Attempt
+    parent: Running
+    future: Any
+    index: int
+    cancelled: bool = False
+    timed_out: bool = False
+    crashes: int = 0
+    retries: int = 0
+
+
+class Settled(NamedTuple):
+    """For the node: a child has its outcome."""
+
+    child: Child
+    result: Result
+
+
+class Stop(NamedTuple):
+    """For the node: this running task is cancelled."""
+
+    running: Running
+
+
+class Heard(NamedTuple):
+    """For the node: a message for this running task is in its list."""
+
+    running: Running
+
+
+class WorkerCore:
+    """The books of a worker. The node performs ``outbox`` (after `flush`) and ``events``."""
+
+    def __init__(self, node_id: NodeId, boss: Link) -> None:
+        self.node_id = node_id
+        self.boss = boss
+        self.now = 0.0
+        self.hops = Hops(self)
+        self.backlog = self.hops.backlog
+        self.running: dict[Address, Running] = {}
+        self.children: dict[Address, Child] = {}
+        self.events: list[Settled | Stop | Heard] = []
+        self.outbox: list[Send] = []
+        self.occupied = 0
+        self.want = 0
+        self.shutting_down = False
+        self._serial = 0
+        self._task_diff = 0
+        self._announced = (-1, 0)
+        self._deadlines: list[tuple[float, Address]] = []
+
+    # -- messages from the boss ----------------------------------------------------------------------------------
+
+    def handle_message(self, message: Message, parts: Sequence[bytes]) -> None:
+        """Process one message of the boss."""
+        handler = _HANDLERS.get(type(message))
+        if handler is None:
+            raise ProtocolError(f"a boss may not send {type(message).__name__} to a worker")
+        handler(self, message, parts)
+
+    def _blobs(self, message: Blobs, parts: Sequence[bytes]) -> None:
+        self.boss.learn(message, parts, self.hops.blobs)
+
+    def _submit(self, message: Submit, parts: Sequence[bytes]) -> None:
+        for attempt in unpack_tasks(self.boss, message, parts, self.now):
+            self.backlog.add(attempt)
+
+    def _outcomes(self, message: Outcomes, parts: Sequence[bytes]) -> None:
+        self.boss.batch_read = message.batch
+        for address, kind, duration, part in zip(
+            message.addresses, message.kinds, message.durations_us, parts, strict=True
+        ):
+            attempt = self.boss.close(address)
+            if attempt is not None:
+                self.hops.pass_result(attempt, Result(address, kind, duration, part))
+
+    def _lost(self, message: Lost, parts: Sequence[bytes]) -> None:
+        for address, blamed, crash in zip(message.addresses, message.blamed, parts, strict=True):
+            attempt = self.boss.close(address)
+            if attempt is not None:
+                self.hops.pass_loss(attempt, Loss(address, blamed, crash))
+
+    def _cancel(self, message: Cancel, parts: Sequence[bytes]) -> None:
+        for address in message.addresses:
+            attempt = self.boss.received.get(address)
+            if attempt is not None:
+                self._cancel_attempt(attempt)
+
+    def _talk(self, message: Talk, parts: Sequence[bytes]) -> None:
+        attempt = self.boss.received.get(message.address)
+        if attempt is not None:
+            self._hear(attempt, parts[0])
+
+    def _forget(self, message: Forget, parts: Sequence[bytes]) -> None:
+        self.hops.blobs.pop(message.job, None)
+        self.boss.forget(message.job)
+
+    def _want(self, message: Want, parts: Sequence[bytes]) -> None:
+        self.want += message.credit
+        if message.recall:
+            unstarted = [attempt for attempt in self.backlog if attempt.origin is self.boss]
+            for attempt in unstarted[-message.recall :]:
+                self.backlog.remove(attempt)
+                del self.boss.received[attempt.address]
+                self.boss.out_returned.append(attempt)
+
+    def _shutdown(self, message: Shutdown, parts: Sequence[bytes]) -> None:
+        self.shutting_down = True
+
+    # -- what tasks here do --------------------------------------------------------------------------------------
+
+    def submit(
+        self, parent: Running, spec: TaskSpec, payload: bytes, future: Any, index: int, deadline: float | None
+    ) -> Child:
+        """A running task submits a child."""
+        self._serial += 1
+        address = make_address(self.node_id, self._serial)
+        attempt = Attempt(address, spec, payload, deadline=deadline, index=index)
+        child = Child(attempt, parent, future, index)
+        self.children[address] = child
+        parent.children[address] = child
+        self._task_diff += 1
+        if deadline is not None:
+            heapq.heappush(self._deadlines, (deadline, address))
+        self.backlog.add(attempt)
+        return child
+
+    def cancel_child(self, child: Child) -> None:
+        """The parent wants this open child no more; its outcome still has to come."""
+        if not child.cancelled:
+            child.cancelled = True
+            self._cancel_attempt(child.attempt)
+
+    def talk_to_child(self, child: Child, payload: bytes) -> None:
+        """A message to a child, started or not."""
+        attempt = child.attempt
+        if attempt.target is not None:
+            attempt.target.out_talk.append((attempt.address, payload))
+        else:
+            self._hear(attempt, payload)
+
+    def release_slot(self, running: Running) -> None:
+        """The task waits for a child: another one may start."""
+        if running.holds_slot:
+            running.holds_slot = False
+            self.occupied -= 1
+
+    def retake_slot(self, running: Running) -> None:
+        """The task goes on."""
+        if not running.holds_slot:
+            running.holds_slot = True
+            self.occupied += 1
+
+    def returned(self, running: Running, kind: int, payload: bytes, duration_us: int) -> None:
+        """The task's function has returned or raised; its outcome goes when the last open child has ended."""
+        if running.cancelled and kind != OutcomeKind.TIMEOUT:
+            kind, payload = OutcomeKind.CANCELLED, b""
+        running.result = Result(running.attempt.address, kind, duration_us, payload)
+        self.release_slot(running)
+        for child in list(running.children.values()):
+            self.cancel_child(child)
+        if not running.children:
+            self._end(running)
+
+    def next_task(self) -> Running | None:
+        """Start the next task, if the slot is free and there is one."""
+        while self.backlog and not self.occupied:
+            attempt = self.backlog.pop_deepest()
+            if attempt.deadline is not None and attempt.deadline <= self.now:
+                self.hops.pass_result(attempt, _timeout(attempt))
+                continue
+            child = self.children.get(attempt.address) if attempt.origin is None else None
+            running = Running(attempt, attempt.address if child is None else child.parent.root)
+            if attempt.talk:
+                running.messages, attempt.talk = attempt.talk, None
+            self.running[attempt.address] = running
+            self.occupied += 1
+            return running
+        return None
+
+    def next_deadline(self) -> float | None:
+        """When `expire` has something to do."""
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def expire(self) -> None:
+        """Time has passed: children beyond their deadline are stopped."""
+        while self._deadlines and self._deadlines[0][0] <= self.now:
+            child = self.children.get(heapq.heappop(self._deadlines)[1])
+            if child is not None:
+                child.timed_out = True
+                self.cancel_child(child)
+
+    # -- the owner's side of the hop rule ------------------------------------------------------------------------
+
+    def settle(self, attempt: Attempt, result: Result) -> None:
+        """A child has ended."""
+        child = self.children.pop(attempt.address)
+        options = attempt.spec.options
+        if result.kind == OutcomeKind.ERROR and not child.cancelled and child.retries < options.retries:
+            child.retries += 1
+            self._again(child)
+            return
+        if result.kind == OutcomeKind.CANCELLED and child.timed_out:
+            result = _timeout(attempt)
+        self._settled(child, result)
+
+    def lose(self, attempt: Attempt, loss: Loss) -> None:
+        """A child is lost: again, or the end."""
+        child = self.children.pop(attempt.address)
+        child.crashes += loss.blamed
+        result = after_loss(attempt, loss, child.crashes, child.cancelled)
+        if result is None:
+            self._again(child)
+        else:
+            self._settled(child, result)
+
+    # -- the end of a batch of events ----------------------------------------------------------------------------
+
+    def offer(self, keep: int) -> None:
+        """Give the boss new tasks as far as it wants them, the shallowest first; ``keep`` tasks stay."""
+        while self.want > 0 and len(self.backlog) > keep:
+            attempt = self.backlog.pop_shallowest()
+            if attempt.origin is not None:
+                self.backlog.add_first(attempt)
+                break
+            self.want -= 1
+            self._task_diff -= 1
+            self.boss.place(attempt)
+
+    def flush(self, idle: bool) -> list[Send]:
+        """Pack what is to be sent; ``idle`` tells that nothing here can go on or start."""
+        self.boss.flush(self.outbox, self.hops.blobs, self.now)
+        if idle and self._announced != (1, self.boss.batch_read):
+            self._announced = (1, self.boss.batch_read)
+            self.outbox.append(Send(self.boss.conn, Waiting(1, self.boss.batch_read), ()))
+        if self._task_diff and self.outbox:
+            self.outbox.append(Send(self.boss.conn, Update(self._task_diff, len(self.backlog)), ()))
+            self._task_diff = 0
+        outbox, self.outbox = self.outbox, []
+        return outbox
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _cancel_attempt(self, attempt: Attempt) -> None:
+        running = self.running.get(attempt.address) if attempt.target is None else None
+        if running is None:
+            self.hops.cancel(attempt)
+        elif not running.cancelled:
+            running.cancelled = attempt.cancelled = True
+            for child in list(running.children.values()):
+                self.cancel_child(child)
+            if running.result is None:
+                self.events.append(Stop(running))
+
+    def _hear(self, attempt: Attempt, payload: bytes) -> None:
+        running = self.running.get(attempt.address)
+        if running is not None:
+            running.messages.append(payload)
+            self.events.append(Heard(running))
+        else:
+            attempt.talk = [*(attempt.talk or ()), payload]
+
+    def _again(self, child: Child) -> None:
+        attempt = child.attempt
+        self._serial += 1
+        address = make_address(self.node_id, self._serial)
+        fresh = Attempt(address, attempt.spec, attempt.payload, deadline=attempt.deadline, index=attempt.index)
+        del child.parent.children[attempt.address]
+        child.attempt = fresh
+        child.parent.children[address] = child
+        self.children[address] = child
+        if fresh.deadline is not None:
+            heapq.heappush(self._deadlines, (fresh.deadline, address))
+        self.backlog.add(fresh)
+
+    def _settled(self, child: Child, result: Result) -> None:
+        self._task_diff -= 1
+        parent = child.parent
+        del parent.children[child.attempt.address]
+        self.events.append(Settled(child, result))
+        if parent.result is not None and not parent.children:
+            self._end(parent)
+
+    def _end(self, running: Running) -> None:
+        del self.running[running.attempt.address]
+        assert running.result is not None
+        self.hops.pass_result(running.attempt, running.result)
+
+
+def _timeout(attempt: Attempt) -> Result:
+    return Result(attempt.address, OutcomeKind.TIMEOUT, 0, str(attempt.spec.options.timeout_s).encode())
+
+
+Handler = Callable[[WorkerCore, Any, Sequence[bytes]], None]
+
+_HANDLERS: dict[type[Message], Handler] = {
+    Blobs: WorkerCore._blobs,
+    Submit: WorkerCore._submit,
+    Outcomes: WorkerCore._outcomes,
+    Lost: WorkerCore._lost,
+    Cancel: WorkerCore._cancel,
+    Talk: WorkerCore._talk,
+    Forget: WorkerCore._forget,
+    Want: WorkerCore._want,
+    Shutdown: WorkerCore._shutdown,
+}

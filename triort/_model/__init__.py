@@ -1,0 +1,1 @@
+"""Values only: ids, messages, outcomes, errors, limits. Nothing here acts."""

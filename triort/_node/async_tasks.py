@@ -1,0 +1,58 @@
+"""Async task functions: trio tasks of the worker's nursery, each in a cancel scope of its own.
+
+Which task is on the CPU is told by trio itself: an instrument looks, before each step of any trio task, whether the
+step belongs to a triort task (by a context variable that trio tasks inherit from those that start them). So code in
+a user's own nurseries is known, too.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import sys
+from collections.abc import Callable
+from types import CodeType, FrameType
+
+import trio
+
+from triort._core.worker_core import Running
+
+CURRENT: contextvars.ContextVar[Running | None] = contextvars.ContextVar("triort_task", default=None)
+
+
+class StepWatch(trio.abc.Instrument):
+    """Calls ``enter(running)`` and ``leave()`` around each step of a task's code.
+
+    trio's loop, which calls the instrument, is entered into ``boundary``: below its frame nothing is the user's.
+    """
+
+    def __init__(
+        self, enter: Callable[[Running], None], leave: Callable[[], None], boundary: set[CodeType]
+    ) -> None:
+        self._enter = enter
+        self._leave = leave
+        self._boundary = boundary
+        self._inside = False
+        self._knows_loop = False
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        """Trio is about to run a step of ``task``."""
+        running = task.context.get(CURRENT)
+        if running is not None:
+            if not self._knows_loop:
+                self._learn_loop()
+            self._inside = True
+            self._enter(running)
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """The step has ended."""
+        if self._inside:
+            self._inside = False
+            self._leave()
+
+    def _learn_loop(self) -> None:
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None and "instrument" in frame.f_code.co_filename:
+            frame = frame.f_back
+        if frame is not None:
+            self._boundary.add(frame.f_code)
+        self._knows_loop = True

@@ -1,0 +1,53 @@
+"""What nodes check of their arguments, and how errors out of nurseries become one readable error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from triort._model.errors import StartupError, TriortError, UsageError
+
+PORT_MAX = 65_535
+
+
+def check_port(port: int) -> int:
+    """The port, if it is one (0: any free one); raises `UsageError`."""
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= PORT_MAX:
+        raise UsageError(f"{port!r} is not a port; ports are 1 to {PORT_MAX}, or 0 for a free one")
+    return port
+
+
+def check_num_workers(num_workers: int) -> int:
+    """The number, if it makes sense; raises `UsageError`."""
+    if not isinstance(num_workers, int) or isinstance(num_workers, bool) or (num_workers < 1 and num_workers != -1):
+        raise UsageError(f"num_workers is at least 1, or -1 for one on each CPU; not {num_workers!r}")
+    return num_workers
+
+
+def describe(exc: BaseException) -> str:
+    """An error in one line: the text of ours, type and text of others; the first one of a group."""
+    while isinstance(exc, BaseExceptionGroup):
+        exc = exc.exceptions[0]
+    return str(exc) if isinstance(exc, TriortError) else f"{type(exc).__name__}: {exc}"
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """Let a group of errors out as the one that says what happened, where all are `TriortError`."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        ours, others = group.split(TriortError)
+        if others is not None or ours is None:
+            raise
+        leaves = list(_leaves(ours))
+        starts = [leaf for leaf in leaves if isinstance(leaf, StartupError)]
+        raise (starts or leaves)[0] from None
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for exc in group.exceptions:
+        if isinstance(exc, BaseExceptionGroup):
+            yield from _leaves(exc)
+        else:
+            yield exc

@@ -1,0 +1,165 @@
+"""What a task holds of its children: one outcome for ``submit``, one for each item for ``map``.
+
+A future belongs to the task that made it. Outcomes are kept as they arrived and unpickled when they are asked for.
+Waiting frees the task's slot. A cancel of ``await future`` cancels the children and waits for their end (shielded, and
+bounded: what does not yield is killed after the grace time); a cancel of `Runtime.next` or `Runtime.as_completed` only
+stops waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import trio
+
+from triort._core.attempts import Result
+from triort._core.worker_core import Child, Running
+from triort._model.errors import TaskCancelled, TaskInterrupted, UsageError
+from triort._model.outcomes import OutcomeKind
+from triort._wire import payload
+
+if TYPE_CHECKING:
+    from triort._node.worker import Worker
+
+
+class Future:
+    """The outcome, or outcomes, of child tasks. Await it in async code, call `result` in sync code."""
+
+    __slots__ = ("_arrived", "_cancelled", "_event", "_failure", "_is_map", "_name", "_open", "_owner", "_results",
+                 "_sync_waiter", "_worker")  # fmt: skip
+
+    def __init__(self, worker: Worker, owner: Running, name: str, *, is_map: bool) -> None:
+        self._worker = worker
+        self._owner = owner
+        self._name = name
+        self._is_map = is_map
+        self._open: dict[int, Child] = {}
+        self._results: list[bytes | None] = []
+        self._arrived: list[int] = []
+        self._failure: tuple[int, bytes] | None = None
+        self._cancelled = False
+        self._event: trio.Event | None = None
+        self._sync_waiter = False
+
+    def done(self) -> bool:
+        """True when waiting would not block."""
+        return not self._open
+
+    def result(self) -> Any:
+        """The value, or for a map the list of values in order; blocks the calling sync task, not its slot.
+
+        Raises the exception of the child as itself, `TaskCancelled` after `Runtime.cancel`.
+        """
+        self._check_owner()
+        if self._owner.attempt.spec is not None and self._worker.in_async_task():
+            raise UsageError("future.result() is for sync tasks; in an async task use: await future")
+        while self._open:
+            self._wait_sync()
+        return self._value()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._wait_all().__await__()
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(f"a future ({self._name}) cannot be pickled: await it and pass its value")
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self._cancelled else "open" if self._open else "done"
+        return f"<triort.Future of {self._name}, {state}>"
+
+    # -- for the runtime -----------------------------------------------------------------------------------------
+
+    def _settle(self, child: Child, result: Result) -> None:
+        """A child has ended."""
+        index = child.index
+        del self._open[index]
+        if result.kind == OutcomeKind.VALUE:
+            self._results[index] = result.payload
+            self._arrived.append(index)
+        elif self._failure is None:
+            self._failure = (result.kind, result.payload)
+            if not self._cancelled:
+                self._cancel_open()
+        if not self._open or self._arrived:
+            self._wake()
+
+    def _cancel_open(self) -> None:
+        for child in list(self._open.values()):
+            self._worker.core.cancel_child(child)
+
+    def _mark_cancelled(self) -> None:
+        self._cancelled = True
+        self._cancel_open()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+        if self._sync_waiter:
+            self._sync_waiter = False
+            self._worker.sync_tasks.wake(self._owner.handle)
+
+    def _check_owner(self) -> None:
+        if self._worker.current_task() is not self._owner:
+            raise UsageError(f"this future ({self._name}) belongs to another task; await it where it was made")
+
+    def _wait_sync(self) -> None:
+        """One wait of the owning sync task, until something has happened."""
+        worker, owner = self._worker, self._owner
+        if owner.cancelled:
+            raise TaskInterrupted
+        self._sync_waiter = True
+        worker.suspend_sync(owner, self)
+
+    async def _wait_event(self) -> None:
+        """One wait of the owning async task, until something has happened."""
+        worker, owner = self._worker, self._owner
+        if self._event is None:
+            self._event = trio.Event()
+        event = self._event
+        worker.suspend(owner, self, trio.current_effective_deadline())
+        worker.wake()
+        try:
+            await event.wait()
+        finally:
+            worker.retake(owner, self)
+
+    async def _wait_all(self) -> Any:
+        self._check_owner()
+        if not self._open:
+            await trio.lowlevel.checkpoint()
+            return self._value()
+        try:
+            while self._open and not self._cancelled:
+                await self._wait_event()
+        except trio.Cancelled:
+            self._cancel_open()
+            self._worker.wake()
+            with trio.CancelScope(shield=True):
+                while self._open:
+                    await self._wait_event()
+            raise
+        return self._value()
+
+    async def _next(self) -> list[tuple[int, Any]]:
+        self._check_owner()
+        if not self._open and not self._arrived and self._failure is None:
+            raise UsageError(f"all results of this future ({self._name}) have been taken")
+        await trio.lowlevel.checkpoint()
+        while (not self._arrived or self._failure is not None) and self._open and not self._cancelled:
+            await self._wait_event()
+        if self._failure is not None or self._cancelled:
+            self._value()
+        arrived, self._arrived = self._arrived, []
+        return [(index, payload.loads(self._results[index] or b"")) for index in arrived]
+
+    def _value(self) -> Any:
+        if self._cancelled:
+            raise TaskCancelled(f"task {self._name} has been cancelled")
+        self._arrived = []
+        if self._failure is not None:
+            raise payload.load_error(*self._failure, self._name)
+        values = [payload.loads(result or b"") for result in self._results]
+        return values if self._is_map else values[0]

@@ -1,0 +1,58 @@
+"""When a task on the CPU may be interrupted, and by what rule.
+
+The boss pokes the worker with SIGUSR1 when its mail has waited, or while a cancel is not answered. Python runs the
+handler between two bytecodes of whatever is running. Two questions are asked of the stack, from the interrupted frame
+up to the frame where triort called the user's function:
+
+* May the runtime do its own business here (read mail, note cancels, hand back tasks)? Not if a frame of triort or
+  trio lies there: it may be in the middle of the very same business.
+* May `TaskInterrupted` be raised here? Not in those, and not inside an import either: an interrupted import was seen
+  to leave half-made modules behind.
+
+A poke that meets a "no" does nothing; the boss pokes again in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+from types import CodeType, FrameType
+
+import trio
+
+FRAMES_MAX = 100_000
+
+_TRIORT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OWN = (_TRIORT, os.path.dirname(os.path.abspath(trio.__file__)) + os.sep)
+
+
+class Allowed(enum.Enum):
+    """What a poke may do where it found the task."""
+
+    NOTHING = 0
+    MAIL = 1
+    INTERRUPT = 2
+
+
+def allowed_for(file_names: list[str]) -> Allowed:
+    """The rule, for the files of the frames between the poke and the user's outermost frame, innermost first."""
+    answer = Allowed.INTERRUPT
+    for name in file_names:
+        if name.startswith(_OWN):
+            return Allowed.NOTHING
+        if name.startswith("<frozen importlib"):
+            answer = Allowed.MAIL
+    return answer
+
+
+def files_above(frame: FrameType | None, boundary: set[CodeType]) -> list[str] | None:
+    """The distinct files of the frames from ``frame`` to the first of ``boundary``; None if there is no boundary."""
+    names: dict[str, None] = {}
+    for _ in range(FRAMES_MAX):
+        if frame is None:
+            return None
+        if frame.f_code in boundary:
+            return list(names)
+        names[frame.f_code.co_filename] = None
+        frame = frame.f_back
+    return None

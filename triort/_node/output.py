@@ -1,0 +1,185 @@
+"""What tasks print and log travels to their client: text a line at a time, records with task name and context.
+
+Only what is written while a task is on the CPU belongs to it; everything else goes where it always went. Lines gather
+until the next flush. When the boss does not take them fast enough they are dropped and counted, and the count is told:
+a flood of prints must not harm anybody's results.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from triort._core.worker_core import Running
+from triort._model.limits import PRINT_LINE_BYTES_MAX, TALK_PENDING_BYTES_MAX, TEXT_CHARS_MAX
+from triort._model.messages import Log, Print
+
+if TYPE_CHECKING:
+    from triort._node.worker import Worker
+
+TEXT_CHARS_PER_MESSAGE = 256 << 10
+
+
+class TaskOutput:
+    """Collects the prints and log records of one worker's tasks."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._tails: dict[tuple[Running, str], str] = {}
+        self._lines: list[tuple[int, str, str]] = []
+        self._chars = 0
+        self._dropped: dict[tuple[int, str], int] = {}
+
+    @contextlib.contextmanager
+    def redirected(self) -> Iterator[None]:
+        """Take over stdout, stderr and the root logger of this worker process."""
+        out, err = sys.stdout, sys.stderr
+        handler = _LogHandler(self)
+        root = logging.getLogger()
+        sys.stdout, sys.stderr = _TaskStream(self, "stdout", out), _TaskStream(self, "stderr", err)
+        level = root.level
+        root.addHandler(handler)
+        root.setLevel(1)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(level)
+            sys.stdout, sys.stderr = out, err
+
+    def write(self, running: Running, stream: str, text: str) -> None:
+        """A task has written text."""
+        key = (running, stream)
+        text = self._tails.pop(key, "") + text
+        lines, newline, tail = text.rpartition("\n")
+        if newline:
+            self._add(running.attempt.spec.job, stream, lines + newline)
+        if len(tail) > PRINT_LINE_BYTES_MAX:
+            self._add(running.attempt.spec.job, stream, tail)
+        elif tail:
+            self._tails[key] = tail
+
+    def end_task(self, running: Running) -> None:
+        """The task's function has returned: what it has left without a newline goes, too."""
+        if self._tails:
+            for stream in ("stdout", "stderr"):
+                tail = self._tails.pop((running, stream), "")
+                if tail:
+                    self._add(running.attempt.spec.job, stream, tail + "\n")
+
+    def log(self, message: Log) -> None:
+        """A task has logged a record."""
+        if self.worker.conn.pending_bytes > TALK_PENDING_BYTES_MAX:
+            key = (message.job, "stderr")
+            self._dropped[key] = self._dropped.get(key, 0) + 1
+        else:
+            self.flush()
+            self.worker.conn.send_nowait(message)
+
+    def flush(self) -> None:
+        """Queue the gathered lines on the connection."""
+        if not self._lines:
+            return
+        lines, self._lines, self._chars = self._lines, [], 0
+        if self.worker.conn.pending_bytes > TALK_PENDING_BYTES_MAX:
+            for job, stream, text in lines:
+                self._dropped[job, stream] = self._dropped.get((job, stream), 0) + text.count("\n")
+            return
+        for (job, stream), count in self._dropped.items():
+            note = f"[{self.worker.name}: {count} lines were dropped, the link is too slow for them]\n"
+            self.worker.conn.send_nowait(Print(job, stream, note))
+        self._dropped.clear()
+        merged: dict[tuple[int, str], list[str]] = {}
+        for job, stream, text in lines:
+            merged.setdefault((job, stream), []).append(text)
+        for (job, stream), texts in merged.items():
+            self.worker.conn.send_nowait(Print(job, stream, "".join(texts)))
+
+    def _add(self, job: int, stream: str, text: str) -> None:
+        for start in range(0, len(text), TEXT_CHARS_PER_MESSAGE):
+            piece = text[start : start + TEXT_CHARS_PER_MESSAGE].encode("utf-8", "backslashreplace").decode()
+            self._lines.append((job, stream, piece))
+            self._chars += len(piece)
+            if self._chars > TEXT_CHARS_PER_MESSAGE:
+                self.flush()
+                self.worker.conn.flush_nowait()
+
+
+class _TaskStream(io.TextIOBase):
+    """A text stream that belongs to the task on the CPU, else to the process."""
+
+    def __init__(self, output: TaskOutput, name: str, original: TextIO) -> None:
+        self._output = output
+        self._name = name
+        self._original = original
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the process's own stream."""
+        return self._original.encoding
+
+    def write(self, text: str) -> int:
+        """Write text; does not block."""
+        running = self._output.worker.on_cpu
+        if running is None:
+            return self._original.write(text)
+        self._output.write(running, self._name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Whole lines go out with the worker's next flush."""
+        self._original.flush()
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def isatty(self) -> bool:
+        """False: nobody types here."""
+        return False
+
+    def fileno(self) -> int:
+        """The process's own stream, for subprocesses."""
+        return self._original.fileno()
+
+
+class _LogHandler(logging.Handler):
+    """Turns the records of tasks into messages; the client filters again by its own loggers."""
+
+    def __init__(self, output: TaskOutput) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send a record of a task to its client; others are left to the handlers that the process has."""
+        running = self._output.worker.on_cpu
+        if running is None or record.levelno < running.attempt.spec.log_level:
+            return
+        spec = running.attempt.spec
+        try:
+            text = record.getMessage()
+        except Exception as exc:  # a bad format is the user's; it is shown, not raised
+            text = f"{record.msg!r} (arguments do not fit: {exc})"
+        exception = None
+        if record.exc_info and record.exc_info[1] is not None:
+            exception = "".join(traceback.format_exception(record.exc_info[1]))[:TEXT_CHARS_MAX]
+        self._output.log(
+            Log(
+                spec.job,
+                record.name,
+                record.levelno,
+                text[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode(),
+                record.created,
+                record.pathname,
+                record.lineno,
+                record.funcName or "",
+                exception,
+                spec.options.name or spec.function_name,
+                spec.options.log_context,
+            )
+        )

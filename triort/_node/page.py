@@ -1,0 +1,89 @@
+"""One page of memory that a boss and its worker share.
+
+The worker publishes here what its boss must be able to read while the worker's only thread is busy: above all, which
+task is on the CPU, so that blame for a crash goes to that task and an interrupt reaches no other. Every field is an
+aligned 8-byte word; each has one writer, and a word is stored and loaded as a whole, so there is no lock. Two words
+are not written together: a reader that needs a consistent ``on_cpu`` reads ``steps`` before and after it.
+"""
+
+import mmap
+import os
+import tempfile
+
+PAGE_BYTES = 4096
+ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT = range(5)
+
+
+class SharedPage:
+    """The mapped page. ``words`` is the fast way in (``page.words[MAIL_READ] = n``); the properties are for reading."""
+
+    __slots__ = ("_map", "fd", "words")
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        """The file behind the page, to be handed to the worker; -1 once `drop_fd` was called."""
+        self._map = mmap.mmap(fd, PAGE_BYTES)
+        self.words: memoryview = memoryview(self._map).cast("Q")
+        """All fields, by slot number."""
+
+    @classmethod
+    def create(cls) -> "SharedPage":
+        """A new page, all zeros; its fd is not inherited by programs that this process starts."""
+        fd = _open_memory()
+        try:
+            os.ftruncate(fd, PAGE_BYTES)
+            return cls(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    @classmethod
+    def from_fd(cls, fd: int) -> "SharedPage":
+        """Map the page behind ``fd``, which belongs to the new object from then on."""
+        return cls(fd)
+
+    def enter(self, address: int) -> None:
+        """Publish that the task ``address`` (0: none) is on the CPU from now on."""
+        words = self.words
+        words[ON_CPU] = address
+        words[STEPS] += 1
+
+    @property
+    def on_cpu(self) -> int:
+        """The address of the task that is on the CPU; 0 = none."""
+        return int(self.words[ON_CPU])
+
+    @property
+    def steps(self) -> int:
+        """How often ``on_cpu`` has changed."""
+        return int(self.words[STEPS])
+
+    @property
+    def mail_read(self) -> int:
+        """How many messages from its boss the worker has read."""
+        return int(self.words[MAIL_READ])
+
+    @property
+    def deadline_ns(self) -> int:
+        """Spare."""
+        return int(self.words[DEADLINE_NS])
+
+    def drop_fd(self) -> None:
+        """Close the fd and keep the page: the mapping does not need it."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def close(self) -> None:
+        """Unmap the page and close its fd; a second call does nothing."""
+        self.words.release()
+        self._map.close()
+        self.drop_fd()
+
+
+def _open_memory() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("triort-page", os.MFD_CLOEXEC)
+    fd, path = tempfile.mkstemp(prefix="triort-page-")
+    os.unlink(path)
+    return fd

@@ -1,0 +1,313 @@
+"""What manager and server share: a nursery around the books.
+
+One task per connection reads, one writes what would have blocked, and one scheduler task alone touches the books: it
+takes events from ``sel``, lets the core handle them, and sends what the core has left in its outbox. A message's way:
+
+    connection ─ serve_link ─► sel ─► run_scheduler ─► NodeCore.handle_message ─► flush ─► connection
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import trio
+
+from triort._core.links import Link, Send
+from triort._core.node_core import Direction, NodeCore
+from triort._core.placement import Employee
+from triort._model.errors import ProtocolError, StartupError, UsageError
+from triort._model.ids import split_ids
+from triort._model.limits import DIAL_S, SHUTDOWN_WORKERS_S, START_S
+from triort._model.messages import Hello, Message, Received, Shutdown, Started
+from triort._node.checks import single_error
+from triort._node.handshake import greet, make_hello, receive_hello
+from triort._node.inbox import Inbox
+from triort._node.worker_pool import WorkerPool
+from triort._transport.connection import Connection
+from triort._transport.sockets import SocketConnection
+from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+
+DEFAULT_SERVER_PORT = 7472
+DEFAULT_MANAGER_PORT = 7473
+DEFAULT_WORKER_PORT = 7474
+
+
+def count_cpus() -> int:
+    """How many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class ServerBase(NodeCore):
+    """A node that manages employees: base of `Manager` and `Server`."""
+
+    def __init__(self, name: str, host: str) -> None:
+        rng = random.Random(os.urandom(16))
+        super().__init__(choose=lambda draw, n: rng.randrange(n))
+        self.name = name
+        self.host = host
+        self.pid = os.getpid()
+        self.sel = Inbox()
+        self.logger = logging.getLogger(f"triort.{self.kind}")
+        self.pool: WorkerPool | None = None
+        self._nursery: trio.Nursery | None = None
+        self._conns: dict[Connection, Direction] = {}
+        self._failure: str | None = None
+        self._ended = trio.Event()
+        self.blas_threads: int | None = 1
+        self.cpus: list[int] | None = None
+
+    # -- growing the tree ----------------------------------------------------------------------------------------
+
+    async def connect_to_managers(self, ipports: Sequence[tuple[str, int]]) -> None:
+        """Connect to all managers given by endpoints in ``ipports``, each with its share of the id range.
+
+        Waits until all have started, dialling again with growing waits; raises `StartupError` with the address.
+        """
+        if not ipports:
+            raise UsageError("a node needs the address of at least one manager")
+        shares = split_ids(self.lower_id_bound + 1, self.upper_id_bound, len(ipports))
+        async with trio.open_nursery() as nursery:
+            for (ip, port), (lower, upper) in zip(ipports, shares, strict=True):
+                nursery.start_soon(self.connect_to_manager, ip, port, lower, upper)
+
+    async def connect_to_manager(self, ip: str, port: int, lb: int, ub: int) -> None:
+        """Connect to a manager at the endpoint given by ``ip`` and ``port``, for the ids ``[lb, ub)``.
+
+        Waits until it has started, that is, until all below it have; raises `StartupError`.
+        """
+        conn = await dial_tcp(ip, port, timeout_s=DIAL_S)
+        try:
+            answer, rest = await greet(conn, make_hello("boss", self.name, lower_id=lb, upper_id=ub))
+            conn.name = answer.name
+            started, rest = await self._receive_started(conn, rest, f"manager {answer.name} at {ip}:{port}")
+        except BaseException:
+            conn.close()
+            raise
+        employee = Employee(Link(conn, answer.name), answer.name, "manager", lb, ub, started.pid, started.num_workers)
+        self.sel.put_nowait(self.add_employee, employee)
+        self.serve_employee(conn, rest)
+
+    async def _receive_started(
+        self, conn: Connection, rest: list[Received], what: str
+    ) -> tuple[Started, list[Received]]:
+        try:
+            with trio.fail_after(START_S):
+                received = rest or await conn.receive()
+        except trio.TooSlowError:
+            raise StartupError(f"{what} did not start within {START_S} s") from None
+        except (trio.EndOfChannel, trio.BrokenResourceError):
+            raise StartupError(f"{what} ended before it had started") from None
+        message = received[0][0]
+        if not isinstance(message, Started):
+            text = getattr(message, "text", "") or type(message).__name__
+            raise StartupError(f"{what} could not start: {text}")
+        return message, received[1:]
+
+    async def spawn_workers(self, num_workers: int = -1, port: int = DEFAULT_WORKER_PORT) -> None:
+        """Spawn worker processes, as many as this process may use CPUs if -1, and wait until they are ready.
+
+        They inherit their links, so ``port`` is not needed; raises `StartupError` if one does not start.
+        """
+        if self.pool is None:
+            self.pool = await self._open_pool()
+        await self.pool.start(count_cpus() if num_workers == -1 else num_workers)
+
+    async def connect_to_workers(self, num_workers: int = -1, port: int = DEFAULT_WORKER_PORT) -> None:
+        """Wait for so many worker processes to connect by themselves at ``port`` on loopback."""
+        from triort._node.rendezvous import gather_workers
+
+        await gather_workers(self, count_cpus() if num_workers == -1 else num_workers, port)
+
+    async def listen_once(self, ip: str, port: int) -> tuple[SocketConnection, Hello]:
+        """Listen on ``ip:port`` and return the first connection with a valid HELLO of a boss, and that HELLO.
+
+        Others are refused, or dropped in silence when they do not speak the protocol. Waits without bound, for a boss
+        may start at any time.
+        """
+        listeners = await listen_tcp(ip, port)
+        try:
+            self.announce(listeners)
+            found, boss = trio.open_memory_channel[tuple[SocketConnection, Hello]](0)
+            async with trio.open_nursery() as nursery:
+                for listener in listeners:
+                    nursery.start_soon(self._accept, listener, ("boss",), found.send)
+                first = await boss.receive()
+                nursery.cancel_scope.cancel()
+            return first
+        finally:
+            for listener in listeners:
+                close_listener(listener)
+
+    async def _accept(
+        self,
+        listener: socket.socket,
+        roles: tuple[str, ...],
+        then: Callable[[tuple[SocketConnection, Hello]], Awaitable[None]],
+    ) -> None:
+        async with trio.open_nursery() as nursery:
+            while True:
+                conn = await accept_tcp(listener)
+                nursery.start_soon(self._let_in, conn, roles, then)
+
+    async def _let_in(
+        self,
+        conn: SocketConnection,
+        roles: tuple[str, ...],
+        then: Callable[[tuple[SocketConnection, Hello]], Awaitable[None]],
+    ) -> None:
+        try:
+            hello = await receive_hello(conn, roles)
+            conn.lift_limit()
+            await then((conn, hello))
+        except ProtocolError as exc:
+            self.logger.warning("%s: %s", self.name, exc)
+            conn.close()
+        except BaseException:
+            conn.close()
+            raise
+
+    def announce(self, listeners: list[socket.socket]) -> None:
+        """The node listens now; commands print a line."""
+
+    # -- tasks ---------------------------------------------------------------------------------------------------
+
+    def serve_employee(self, conn: Connection, mail: list[Received]) -> None:
+        """Read from an employee from now on, beginning with what has come already."""
+        self.start_soon(self.serve_link, conn, Direction.BELOW, mail)
+
+    async def serve_link(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
+        """Put what comes over a connection into the inbox, until it ends."""
+        self._conns[conn] = direction
+        self.start_soon(conn.run_writer)
+        reason = "the peer has closed it"
+        try:
+            while True:
+                if mail:
+                    self.sel.put_nowait(self._on_mail, conn, direction, mail)
+                mail = await conn.receive()
+        except trio.EndOfChannel:
+            pass
+        except trio.ClosedResourceError:
+            reason = "closed here"
+        except (trio.BrokenResourceError, ProtocolError) as exc:
+            reason = f"{type(exc).__name__}: {exc}"
+        self.sel.put_nowait(self._on_end, conn, direction, reason)
+
+    async def run_scheduler(self) -> None:
+        """The one task that owns the books; returns when `running` is false."""
+        try:
+            while self.running:
+                events = await self.sel.get_all(self.next_deadline())
+                self.now = trio.current_time()
+                for call, args in events:
+                    call(*args)
+                self._perform(self.flush())
+        finally:
+            self._ended.set()
+
+    def next_deadline(self) -> float:
+        """When the scheduler has something to do without an event, on trio's clock."""
+        return math.inf
+
+    def start_soon(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> None:
+        """Start a task in the node's nursery."""
+        assert self._nursery is not None, "the node is not running"
+        self._nursery.start_soon(fn, *args)
+
+    def fail(self, reason: str) -> None:
+        """Something happened that this node cannot run on with: it ends, and `run` raises `StartupError`."""
+        self._failure = self._failure or reason
+        self.handle_system_error(reason)
+        self.handle_shutdown()
+
+    # -- in the scheduler task -----------------------------------------------------------------------------------
+
+    def _on_mail(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
+        if conn not in self._conns:
+            return
+        for message, parts in mail:
+            try:
+                self.handle_message(message, direction, conn, parts)
+            except ProtocolError as exc:
+                self.logger.error("%s: the link to %s ends: %s", self.name, conn.name, exc)
+                conn.close()
+                return
+
+    def _on_end(self, conn: Connection, direction: Direction, reason: str) -> None:
+        conn.close()
+        if self._conns.pop(conn, None) is None:
+            return
+        employee = self.conn_to_employee_dict.get(conn)
+        if employee is not None and employee.kind == "worker":
+            return  # its exit, which says more, is on its way
+        if self.running:
+            self.logger.info("%s: the link to %s has ended: %s", self.name, conn.name, reason)
+        self.handle_disconnect(conn)
+
+    def _perform(self, sends: list[Send]) -> None:
+        counts: dict[Any, int] = {}
+        for conn, message, parts in sends:
+            try:
+                conn.send_nowait(message, parts)  # type: ignore[attr-defined]
+            except trio.ClosedResourceError:
+                continue  # its end is in the inbox
+            counts[conn] = counts.get(conn, 0) + 1
+        for conn, count in counts.items():
+            conn.flush_nowait()
+            if self.pool is not None:
+                self.pool.note_sent(conn, count)
+
+    # -- start and end -------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def open_node(self) -> AsyncIterator[None]:
+        """The node's nursery and scheduler around the body, which starts the employees and then waits for the end.
+
+        Leaving the body in order gives workers a moment to end; a cancel or an error ends them at once. Errors come out
+        as the one `TriortError` that they are about, where there is one.
+        """
+        with single_error():
+            async with trio.open_nursery() as nursery:
+                self._nursery = nursery
+                self.running = True
+                nursery.start_soon(self.run_scheduler)
+                try:
+                    yield
+                finally:
+                    self._dismiss_employees()
+                if self.pool is not None:
+                    await self.pool.stop(SHUTDOWN_WORKERS_S)
+                nursery.cancel_scope.cancel()
+        if self._failure is not None:
+            raise StartupError(self._failure)
+
+    async def wait_ended(self) -> None:
+        """Wait until the scheduler has ended: after a shutdown or a failure."""
+        await self._ended.wait()
+
+    async def _open_pool(self) -> WorkerPool:
+        pool = WorkerPool(self, self.blas_threads, self.cpus)
+        assert self._nursery is not None
+        await self._nursery.start(pool.run)
+        self._nursery.start_soon(pool.watch)
+        return pool
+
+    def _dismiss_employees(self) -> None:
+        self.running = False
+        for conn, direction in self._conns.items():
+            if direction is Direction.BELOW:
+                self.send_last(conn, Shutdown())
+            conn.close()
+
+    def send_last(self, conn: Connection, message: Message) -> None:
+        """Send outside the books, as far as the other side takes it at once; for the end of a link."""
+        with suppress(trio.ClosedResourceError):
+            conn.send_nowait(message)
+            conn.flush_nowait()

@@ -1,0 +1,106 @@
+"""Workers as their boss holds them: asked for, alive, ended."""
+
+import os
+import select
+import signal
+import socket
+
+import attrs
+import trio
+
+from triort._node.page import SharedPage
+
+
+@attrs.frozen
+class WorkerExit:
+    """How a worker ended: by ``exit_code`` or by ``signal``; ``memory_bytes`` is the most that it had in memory."""
+
+    node_id: int
+    pid: int
+    exit_code: int | None
+    signal: int | None
+    memory_bytes: int
+
+
+@attrs.define(eq=False)
+class SpawnedWorker:
+    """A worker process as its boss holds it. Closing it frees the fds and ends nothing but the link."""
+
+    node_id: int
+    name: str
+    pid: int
+    pidfd: int
+    """Readable once the worker has ended; -1 after `close`."""
+    sock: socket.socket
+    """The boss's end of the link, non-blocking."""
+    page: SharedPage
+    _register: "dict[int, SpawnedWorker]"
+
+    def poke(self) -> None:
+        """Send SIGUSR1; nothing happens if the worker has ended."""
+        self._signal(signal.SIGUSR1)
+
+    def kill(self) -> None:
+        """SIGKILL the worker. The template, which sees the end, kills its process group before it reports the exit."""
+        self._signal(signal.SIGKILL)
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended, reported or not. Not to be called after `close`."""
+        if self.pidfd < 0:
+            raise trio.ClosedResourceError(f"worker {self.node_id} was closed here; nothing is known about it")
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Close link, page and pidfd. Tasks that wait on them get `trio.ClosedResourceError`; a second call does
+        nothing."""
+        if self.pidfd < 0:
+            return
+        trio.lowlevel.notify_closing(self.sock)
+        trio.lowlevel.notify_closing(self.pidfd)
+        self.sock.close()
+        os.close(self.pidfd)
+        self.pidfd = -1
+        self.page.close()
+        if self._register.get(self.node_id) is self:
+            del self._register[self.node_id]
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pidfd < 0:
+            return
+        try:
+            signal.pidfd_send_signal(self.pidfd, number)
+        except ProcessLookupError:
+            pass  # it has ended; its exit is on its way
+
+
+@attrs.define(eq=False)
+class SpawnRequest:
+    """A `spawn` that has not returned yet, or was abandoned and whose worker has not ended yet."""
+
+    answered: trio.Event = attrs.field(factory=trio.Event)
+    pid: int = 0
+    pidfd: int = -1
+    error: str | None = None
+    abandoned: bool = False
+    exit: WorkerExit | None = None
+    over: bool = False
+    """Nothing more will be heard about it."""
+
+    def fail(self, text: str) -> None:
+        """Nothing comes of it."""
+        self.error = text
+        self.over = True
+        self.answered.set()
+
+    def discard(self) -> None:
+        """Kill what was made for nobody."""
+        self.abandoned = True
+        if self.pidfd >= 0:
+            try:
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            os.close(self.pidfd)
+            self.pidfd = -1

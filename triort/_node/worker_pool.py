@@ -1,0 +1,198 @@
+"""The workers of one node: started through its template, watched by their pages, replaced when they die.
+
+Everything that touches the node's books is put into its inbox; this module waits, starts and signals.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+import msgspec
+import trio
+
+from triort._core.links import Link, Loss
+from triort._core.placement import Employee
+from triort._core.watch import Action, Glance, Watch
+from triort._model.errors import ConnectionLost, ProtocolError, StartupError
+from triort._model.ids import Address
+from triort._model.limits import POKE_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
+from triort._model.messages import Shutdown, Started
+from triort._model.outcomes import Crash
+from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS
+from triort._node.spawned import SpawnedWorker, WorkerExit
+from triort._node.spawning import Template, open_template
+from triort._transport.sockets import SocketConnection
+
+if TYPE_CHECKING:
+    from triort._node.server_base import ServerBase
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@attrs.define(eq=False)
+class PoolWorker:
+    """One living worker: the process, its link, and what the boss remembers of it."""
+
+    process: SpawnedWorker
+    conn: SocketConnection
+    employee: Employee
+    watch: Watch
+
+
+@attrs.define(eq=False)
+class WorkerPool:
+    """Made by `ServerBase.spawn_workers`; `run` is a task of the node's nursery."""
+
+    node: ServerBase
+    blas_threads: int | None = 1
+    cpus: list[int] | None = None
+    workers: dict[int, PoolWorker] = attrs.Factory(dict)
+    num_restarts: int = 0
+    _template: Template | None = None
+    _serial: int = 0
+    _restarts: deque[float] = attrs.Factory(deque)
+    _gone: trio.Event = attrs.Factory(trio.Event)
+    _busy: trio.Event = attrs.Factory(trio.Event)
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Keep the template and learn of the ends of workers, until cancelled."""
+        async with open_template(blas_threads=self.blas_threads, name=self.node.name) as template:
+            self._template = template
+            task_status.started()
+            try:
+                while True:
+                    ended = await template.receive_exit()
+                    self.node.sel.put_nowait(self._on_exit, ended)
+            except ConnectionLost as exc:
+                self.node.sel.put_nowait(self.node.fail, f"{self.node.name}: {exc}")
+                await trio.sleep_forever()
+
+    async def start(self, num_workers: int) -> None:
+        """Start so many workers, side by side, and wait until each is ready; raises `StartupError`."""
+        async with trio.open_nursery() as nursery:
+            for _ in range(num_workers):
+                nursery.start_soon(self.start_one)
+
+    async def start_one(self) -> None:
+        """Start a worker with a fresh id and wait until it is ready, `START_S` at most."""
+        assert self._template is not None
+        self._serial += 1
+        node_id = self.node.lower_id_bound + self._serial
+        if node_id >= self.node.upper_id_bound:
+            raise StartupError(f"{self.node.name} has used up its worker ids")
+        name = f"{self.node.name}.w{self._serial}"
+        cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
+        process = await self._template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
+        conn = SocketConnection(process.sock, name)
+        try:
+            with trio.fail_after(START_S):
+                received = await conn.receive()
+        except (trio.EndOfChannel, trio.BrokenResourceError, trio.TooSlowError, ProtocolError) as exc:
+            raise StartupError(f"worker {name} (pid {process.pid}) did not start: {type(exc).__name__} {exc}") from None
+        started = received[0][0]
+        if not isinstance(started, Started):
+            raise StartupError(f"worker {name} (pid {process.pid}) said {type(started).__name__} instead of STARTED")
+        link = Link(conn, name)
+        employee = Employee(link, name, "worker", node_id, node_id + 1, process.pid, 1)
+        worker = PoolWorker(process, conn, employee, Watch(link))
+        self.node.sel.put_nowait(self._on_started, worker)
+        self.node.serve_employee(conn, received[1:])
+
+    def note_sent(self, conn: object, num_messages: int) -> None:
+        """So many messages have been sent to a worker."""
+        worker = self._by_conn(conn)
+        if worker is not None:
+            worker.watch.mail_sent += num_messages
+            self._busy.set()
+
+    async def watch(self) -> None:
+        """While workers have tasks, look at their pages every `POKE_S`; runs until cancelled."""
+        while True:
+            await self._busy.wait()
+            await trio.sleep(POKE_S)
+            self.node.sel.put_nowait(self._look)
+
+    async def stop(self, within_s: float) -> None:
+        """Tell all workers to end and wait for it, so long at most; the template kills the others."""
+        for worker in self.workers.values():
+            worker.conn.send_nowait(Shutdown())
+            worker.conn.flush_nowait()
+        with trio.move_on_after(within_s):
+            while self.workers:
+                self._gone = trio.Event()
+                for worker in list(self.workers.values()):
+                    if worker.process.has_ended():
+                        del self.workers[worker.process.node_id]
+                if self.workers:
+                    first = next(iter(self.workers.values()))
+                    await trio.lowlevel.wait_readable(first.process.pidfd)
+
+    # -- in the scheduler task -----------------------------------------------------------------------------------
+
+    def _on_started(self, worker: PoolWorker) -> None:
+        self.workers[worker.process.node_id] = worker
+        self.node.add_employee(worker.employee)
+
+    def _on_exit(self, ended: WorkerExit) -> None:
+        worker = self.workers.pop(ended.node_id, None)
+        if worker is None:
+            return
+        words = worker.process.page.words
+        address, root = int(words[ON_CPU]), Address(int(words[ROOT]))
+        crash = Crash(worker.process.name, ended.pid, ended.signal, ended.exit_code, ended.memory_bytes)
+        blame = Loss(root, True, _encode(crash)) if address else None
+        worker.conn.close()
+        worker.process.close()
+        how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
+        self.node.logger.warning("worker %s (pid %d) has ended: %s", worker.process.name, ended.pid, how)
+        self.node.handle_disconnect(worker.conn, blame)
+        if self.node.running:
+            self._replace()
+
+    def _replace(self) -> None:
+        now = trio.current_time()
+        self._restarts.append(now)
+        self.num_restarts += 1
+        while self._restarts and self._restarts[0] < now - RESTART_WINDOW_S:
+            self._restarts.popleft()
+        if len(self._restarts) <= RESTARTS_MAX:
+            self.node.start_soon(self._start_replacement)
+        elif not self.workers:
+            self.node.fail(f"{self.node.name} has lost {len(self._restarts)} workers within {RESTART_WINDOW_S} s")
+        else:
+            self.node.handle_system_error(f"worker not replaced after {len(self._restarts)} losses")
+
+    async def _start_replacement(self) -> None:
+        try:
+            await self.start_one()
+        except StartupError as exc:
+            self.node.sel.put_nowait(self.node.fail, str(exc))
+
+    def _look(self) -> None:
+        node = self.node
+        now, clock_s = node.now, time.perf_counter()
+        busy = False
+        for worker in list(self.workers.values()):
+            words = worker.process.page.words
+            glance = Glance(words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], words[DEADLINE_NS] / 1e9)
+            busy = busy or bool(worker.employee.link.sent) or glance.mail_read < worker.watch.mail_sent
+            elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + node.want_credit
+            for action in worker.watch.decide(now, clock_s, glance, elsewhere):
+                match action:
+                    case Action.POKE:
+                        worker.process.poke()
+                    case Action.RECALL:
+                        node.recall(worker.employee)
+                    case Action.KILL:
+                        node.logger.warning("worker %s ignores a cancel and is killed", worker.process.name)
+                        worker.process.kill()
+        if not busy:
+            self._busy = trio.Event()
+
+    def _by_conn(self, conn: object) -> PoolWorker | None:
+        employee = self.node.conn_to_employee_dict.get(conn)
+        return None if employee is None else self.workers.get(employee.lower_id)

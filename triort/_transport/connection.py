@@ -1,0 +1,46 @@
+"""What every transport offers: a link that carries whole messages, in order, both ways.
+
+Sending never blocks: a reader that waits for room deadlocks worker → boss → worker. `send_nowait` queues,
+`flush_nowait` hands over what the other side takes at once, `run_writer` does the rest. What bounds the queue is the
+protocol above (credit downwards, a window upwards, outcomes by the entries that they answer); ``pending_bytes`` lets
+a node drop what is not bounded by it (logs, prints).
+
+Errors follow trio: `trio.ClosedResourceError` when this side has closed, `trio.BrokenResourceError` when the world
+has, `trio.EndOfChannel` when the peer has closed in order, and `ProtocolError` when it sent what it must not.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from triort._model.messages import Message, Received
+
+
+class Connection(Protocol):
+    """One end of a link between two nodes."""
+
+    name: str
+    """The peer, readable, for logs and errors."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes queued here and not yet taken by the other side's buffers."""
+
+    def send_nowait(self, message: Message, parts: Sequence[bytes] = ()) -> None:
+        """Queue a message; raises `trio.ClosedResourceError` after `close`. A broken link swallows it (the reader
+        reports the break)."""
+
+    def flush_nowait(self) -> None:
+        """Hand over what is queued as far as it goes without blocking; safe inside a signal handler that did not
+        interrupt this very object."""
+
+    async def run_writer(self) -> None:
+        """Deliver what `flush_nowait` could not, until the connection is closed or broken. One task runs this."""
+
+    async def receive(self) -> list[Received]:
+        """Wait for messages and return all that have arrived, at least one. A cancel loses nothing."""
+
+    def receive_nowait(self) -> list[Received]:
+        """All messages that have arrived; empty when there are none. Raises as `receive` does."""
+
+    def close(self) -> None:
+        """Close at once, without waiting for what is queued; idempotent."""

@@ -1,0 +1,109 @@
+"""What one end of a link still has to send, and in which order.
+
+Messages go out in the order in which they came, batched. Only *bulk* (a message whose large parts travel in pieces)
+is different: it may take seconds, and what steers the tree must not wait that long. So there are two queues. ``front``
+is sent next, as one batch. ``_bulk`` starts with a bulk message and holds everything that came after it; its pieces
+go out one by one, and whatever is in front goes between them.
+
+While there is bulk, a message goes to the front if its type is one of `_CONTROL`, and behind the bulk otherwise. A
+`Cancel` goes to the front unless a batch that holds one of its addresses is behind: a peer ignores a Cancel of what
+it does not know, and would then run the task. Nothing else refers to what may be behind it. Since the front
+is FIFO, messages of one type keep their order (a stale Waiting never comes after a fresh one); Cancels alone may
+change places with each other, which means nothing.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from triort._model.messages import (
+    Cancel,
+    Message,
+    Refuse,
+    Shutdown,
+    StatusReply,
+    StatusRequest,
+    TaskBatch,
+    Waiting,
+    Want,
+)
+from triort._wire.frames import Buffer, Weighed, encode_piece, encode_weighed, is_bulk, split_bulk, weigh
+
+_CONTROL = (Cancel, Shutdown, Want, Waiting, StatusRequest, StatusReply, Refuse)
+_HEADER_BYTES = 64
+
+
+class Outgoing:
+    """The queue of one link. ``pending_bytes`` is the length of all parts and texts in it, headers by estimate."""
+
+    __slots__ = ("_bulk", "_front", "_front_bytes", "_pieces", "pending_bytes")
+
+    def __init__(self) -> None:
+        self._front: list[Weighed] = []
+        self._front_bytes = 0
+        self._bulk: deque[Weighed] = deque()
+        self._pieces: Iterator[memoryview] | None = None
+        self.pending_bytes = 0
+
+    def push(self, message: Message, parts: Sequence[bytes]) -> None:
+        """Queue a message; raises `ValueError` for what `weigh` refuses."""
+        entry = (message, parts, weigh(message, parts))
+        cost = _cost(entry)
+        self.pending_bytes += cost
+        if self._bulk:
+            overtakes = isinstance(message, _CONTROL) and not self._follows_bulk(message)
+        else:
+            overtakes = not is_bulk(entry)
+        if overtakes:
+            self._front.append(entry)
+            self._front_bytes += cost
+        else:
+            self._bulk.append(entry)
+
+    def next_buffers(self) -> list[Buffer]:
+        """Encode what comes next: the front, or one piece of bulk. Empty when there is nothing left."""
+        if not self._front and self._bulk:
+            piece = self._next_piece()
+            if piece is not None:
+                return encode_piece(piece)
+        if not self._front:
+            return []
+        front, self._front = self._front, []
+        self.pending_bytes -= self._front_bytes
+        self._front_bytes = 0
+        return encode_weighed(front)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._front, self._front_bytes = [], 0
+        self._bulk.clear()
+        self._pieces = None
+        self.pending_bytes = 0
+
+    def _follows_bulk(self, message: Message) -> bool:
+        if not isinstance(message, Cancel):
+            return False
+        addresses = set(message.addresses)
+        return any(isinstance(m, TaskBatch) and not addresses.isdisjoint(m.addresses) for m, _, _ in self._bulk)
+
+    def _next_piece(self) -> memoryview | None:
+        """The next piece of the first bulk message; when there is none left, the message itself goes to the front,
+        with what follows up to the next bulk."""
+        if self._pieces is None:
+            self._bulk[0], self._pieces = split_bulk(self._bulk[0])
+        piece = next(self._pieces, None)
+        if piece is not None:
+            self.pending_bytes -= len(piece)
+            return piece
+        self._pieces = None
+        self._to_front(self._bulk.popleft())
+        while self._bulk and not is_bulk(self._bulk[0]):
+            self._to_front(self._bulk.popleft())
+        return None
+
+    def _to_front(self, entry: Weighed) -> None:
+        self._front.append(entry)
+        self._front_bytes += _cost(entry)
+
+
+def _cost(entry: Weighed) -> int:
+    return _HEADER_BYTES + entry[2] + len(getattr(entry[0], "text", ""))

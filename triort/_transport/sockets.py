@@ -1,0 +1,236 @@
+"""Messages over a non-blocking stream socket: TCP, Unix socket or socketpair.
+
+**Who sends.** Whoever has something to say calls `flush_nowait`, which writes into the socket itself; in the normal
+case no task switch lies between a message and the wire. Only when the socket is full does `run_writer` come in: it
+waits until there is room, and sleeps at all other times. A flush stops after `FLUSH_BYTES_MAX` and leaves the rest to
+the writer, so that a fast reader of much bulk does not keep the loop.
+
+**Signal handlers.** A worker's handler flushes and receives here while trio is interrupted at any place. So these two
+touch trio in one way only: `TrioToken.run_sync_soon`, which may be called from anywhere, to wake the writer when the
+socket is full. The callback runs in trio's loop, when the writer is either asleep (it is woken) or has yet to look at
+the flag (it finds it set); so no wakeup is lost between its look and its sleep. What a handler must not do is to
+interrupt a call on the same connection: its owner has a flag for that.
+
+**How it ends.** The peer's close is `trio.EndOfChannel` after all that it has sent, `trio.BrokenResourceError` if that
+ends inside a message. A failed send says nothing: the reader will see the same, after what had arrived before it.
+Each end is remembered, since the system reports a reset only once.
+
+**How much is read.** Room for `RECEIVE_BYTES` comes from the system anew for each read and costs ten times the read of
+a small message (10 µs against 1 µs, seen); so that much is asked for only after a read that brought a lot.
+"""
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from typing import NoReturn
+
+import trio
+
+from triort._model.errors import ProtocolError
+from triort._model.limits import FLUSH_BYTES_MAX, RECEIVE_BYTES, RECEIVE_FEW_BYTES, RECEIVES_MAX
+from triort._model.messages import Message, Received
+from triort._transport.outgoing import Outgoing
+from triort._wire.frames import Buffer, FrameParser
+
+_BUFFERS_PER_SEND_MAX = 64
+
+
+class SocketConnection:
+    """One end of a link over a connected stream socket, which it owns from now on.
+
+    ``max_bytes`` limits all that is received until `lift_limit`.
+    """
+
+    def __init__(self, sock: socket.socket, name: str, *, max_bytes: int | None = None) -> None:
+        sock.setblocking(False)
+        self.name = name
+        self._sock = sock
+        self._queue = Outgoing()
+        self._encoded: list[Buffer] = []
+        self._parser = FrameParser(max_bytes)
+        self._read_bytes = RECEIVE_FEW_BYTES
+        self._is_closed = False
+        self._is_broken = False
+        self._end: type[trio.EndOfChannel] | type[trio.BrokenResourceError] | None = None
+        self._end_reason = ""
+        self._is_full = False
+        self._wakeup = trio.Event()
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    def __repr__(self) -> str:
+        return f"<SocketConnection {self.name}>"
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes queued here and not yet taken by the system."""
+        return self._queue.pending_bytes + sum(map(len, self._encoded))
+
+    def fileno(self) -> int:
+        """The socket's file descriptor; -1 after `close`."""
+        return self._sock.fileno()
+
+    def lift_limit(self) -> None:
+        """The peer has been let in: ``max_bytes`` does not hold any more."""
+        self._parser.lift_limit()
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def send_nowait(self, message: Message, parts: Sequence[bytes] = ()) -> None:
+        """Queue a message; raises `trio.ClosedResourceError` after `close`, swallows it when the link is broken."""
+        if self._is_closed:
+            raise trio.ClosedResourceError
+        if not self._is_broken:
+            self._queue.push(message, parts)
+
+    def flush_nowait(self) -> None:
+        """Write until the socket is full; the writer does the rest. Never blocks, raises nothing about the link; safe
+        in a signal handler that did not interrupt this connection."""
+        try:
+            is_full = not self._is_closed and not self._is_broken and not self._write()
+        except OSError:
+            self._is_broken = True
+            self._drop_output()
+            self._wake_writer()
+            return
+        was_full, self._is_full = self._is_full, is_full
+        if is_full and not was_full:  # the flag first: the writer looks at it when it wakes
+            self._wake_writer()
+
+    async def run_writer(self) -> None:
+        """Write what `flush_nowait` could not, until the connection is closed or broken; then returns. A cancel loses
+        nothing: another writer may go on."""
+        self._token = trio.lowlevel.current_trio_token()
+        await trio.lowlevel.checkpoint()
+        while not self._is_closed and not self._is_broken:
+            if self._is_full:
+                try:
+                    await trio.lowlevel.wait_writable(self._sock)
+                except trio.ClosedResourceError:
+                    return
+                self.flush_nowait()
+            else:
+                self._wakeup = trio.Event()
+                await self._wakeup.wait()
+
+    def _write(self) -> bool:
+        """Whether everything has been written."""
+        budget_bytes = FLUSH_BYTES_MAX
+        while True:
+            if not self._encoded:
+                self._encoded = self._queue.next_buffers()
+                if not self._encoded:
+                    return True
+            if budget_bytes <= 0:
+                return False
+            try:
+                sent = self._send_some()
+            except BlockingIOError:
+                return False
+            budget_bytes -= sent
+            self._forget_sent(sent)
+
+    def _send_some(self) -> int:
+        if len(self._encoded) == 1:
+            return self._sock.send(self._encoded[0])
+        return self._sock.sendmsg(self._encoded[:_BUFFERS_PER_SEND_MAX])
+
+    def _forget_sent(self, sent: int) -> None:
+        for done, buffer in enumerate(self._encoded):
+            if sent < len(buffer):
+                self._encoded = [memoryview(buffer)[sent:], *self._encoded[done + 1 :]]
+                return
+            sent -= len(buffer)
+        self._encoded = []
+
+    def _drop_output(self) -> None:
+        self._queue.clear()
+        self._encoded = []
+
+    def _wake_writer(self) -> None:
+        if self._token is not None:
+            with contextlib.suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._wake_writer_in_loop, idempotent=True)
+
+    def _wake_writer_in_loop(self) -> None:
+        self._wakeup.set()
+
+    # -- receiving -----------------------------------------------------------------------------------------------
+
+    async def receive(self) -> list[Received]:
+        """Wait for messages and return those of one read, at least one. A checkpoint; a cancel loses nothing.
+
+        Raises `trio.EndOfChannel`, `trio.BrokenResourceError`, `trio.ClosedResourceError` or `ProtocolError`; each
+        again and again.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        has_yielded = False
+        while True:
+            received = self._read()
+            if received:
+                if not has_yielded:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
+                return received
+            if received is None:
+                await trio.lowlevel.wait_readable(self._sock)
+            else:
+                await trio.lowlevel.checkpoint()
+            has_yielded = True
+
+    def receive_nowait(self) -> list[Received]:
+        """All messages that have arrived, up to a bound; empty when there are none. Raises as `receive` does, once
+        there are no messages left to return. Safe in a signal handler that did not interrupt this connection."""
+        received: list[Received] = []
+        for _ in range(RECEIVES_MAX):
+            try:
+                messages = self._read()
+            except (trio.EndOfChannel, trio.BrokenResourceError, ProtocolError):
+                if received:
+                    break
+                raise
+            if messages is None:
+                break
+            received += messages
+        return received
+
+    def _read(self) -> list[Received] | None:
+        """The messages that one read has completed; None when there is nothing to read."""
+        if self._is_closed:
+            raise trio.ClosedResourceError
+        if self._parser.fault is not None:
+            raise ProtocolError(f"{self.name}: {self._parser.fault}")
+        if self._end is not None:
+            raise self._end(self._end_reason)
+        room = self._parser.room  # read no further, so that what follows a WELCOME is left for after `lift_limit`
+        try:
+            data = self._sock.recv(self._read_bytes if room is None else max(1, min(room, self._read_bytes)))
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            self._finish(trio.BrokenResourceError, f"{self.name}: {error.strerror or error}")
+        if not data and self._parser.is_partial:
+            self._finish(trio.BrokenResourceError, f"{self.name}: the peer has gone inside a message")
+        if not data:
+            self._finish(trio.EndOfChannel, f"{self.name}: the peer has closed the link")
+        self._read_bytes = RECEIVE_BYTES if len(data) >= RECEIVE_FEW_BYTES else RECEIVE_FEW_BYTES
+        try:
+            return self._parser.feed(data)
+        except ProtocolError as error:
+            raise ProtocolError(f"{self.name}: {error}") from None
+
+    def _finish(self, end: type[trio.EndOfChannel] | type[trio.BrokenResourceError], reason: str) -> NoReturn:
+        self._end, self._end_reason = end, reason
+        raise end(reason)
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Close at once and drop what is queued; idempotent. A blocked `receive` raises `trio.ClosedResourceError`,
+        `run_writer` returns."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._drop_output()
+        with contextlib.suppress(RuntimeError):  # not inside trio: then nobody waits
+            trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()
+        self._wake_writer()

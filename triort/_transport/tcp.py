@@ -1,0 +1,245 @@
+"""Links over TCP, on loopback only: until there is TLS, nothing that leaves the host is sent or accepted in the clear.
+
+Dialling goes on until the listener is there: nodes of a cluster start in any order. A refused connection is an answer
+within microseconds, so attempts are spaced by growing waits. Dialling a free port of one's own host can, by chance,
+connect a socket to itself (both ends take the same port); such a link is thrown away and counts as refused.
+
+Running out of file descriptors must neither end a listener nor make it spin: the connection stays in the backlog, so
+the listener stays readable; it waits `ACCEPT_WAIT_S` and looks again.
+"""
+
+import errno
+import ipaddress
+import os
+import socket
+from collections.abc import Callable
+from typing import cast
+
+import trio
+
+from triort._model.errors import StartupError, UsageError
+from triort._model.limits import (
+    ACCEPT_WAIT_S,
+    DIAL_WAIT_FIRST_S,
+    DIAL_WAIT_GROWTH,
+    DIAL_WAIT_MAX_S,
+    HANDSHAKE_BYTES_MAX,
+    LISTEN_BACKLOG_MAX,
+)
+from triort._transport.sockets import SocketConnection
+
+_Address = tuple[str | int, ...]
+_Place = tuple[socket.AddressFamily, _Address]
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+_PORT_MAX = 65_535
+_SHARED_PORT_ATTEMPTS_MAX = 8
+
+
+def parse_endpoint(text: str, default_port: int | None = None, *, any_port: bool = False) -> tuple[str, int]:
+    """Split ``HOST:PORT``, ``HOST`` (with ``default_port``) or ``[IPV6]:PORT``.
+
+    Port 0, for a port that the system picks, is allowed with ``any_port``. Raises `UsageError` in one line.
+    """
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        well_formed = bool(bracket) and (not rest or rest.startswith(":"))
+        has_port, port_text = bool(rest), rest[1:]
+    else:
+        host, colon, port_text = text.partition(":")
+        well_formed, has_port = ":" not in port_text, bool(colon)
+    if not well_formed or not host or not text.isascii() or not text.isprintable() or " " in text:
+        raise UsageError(f"{_quote(text)} is not an address; write HOST:PORT, or [HOST]:PORT for IPv6")
+    if not has_port:
+        if default_port is None:
+            raise UsageError(f"{_quote(text)} names no port; write HOST:PORT")
+        return host, default_port
+    lowest = 0 if any_port else 1
+    if not port_text.isdigit() or len(port_text) > 5 or not lowest <= int(port_text) <= _PORT_MAX:
+        raise UsageError(f"{_quote(port_text)} in {_quote(text)} is not a port; ports are {lowest} to {_PORT_MAX}")
+    return host, int(port_text)
+
+
+async def listen_tcp(host: str, port: int) -> list[socket.socket]:
+    """Listen on each loopback address of ``host``; port 0 lets the system pick one for all of them.
+
+    Blocks for the name's resolution alone; a cancel leaves nothing open. The caller closes the listeners with
+    `close_listener`. Raises `UsageError` for an address that is not loopback, `StartupError` if it cannot listen.
+    """
+    try:
+        places = await _resolve(host, port)
+    except socket.gaierror as error:
+        raise StartupError(f"cannot listen on {_show(host, port)}: {error.strerror}") from None
+    for attempt in range(_SHARED_PORT_ATTEMPTS_MAX):
+        try:
+            return _listen_on(places)
+        except OSError as error:
+            # a port that was free for one address may be taken for the next one: then try another
+            if error.errno != errno.EADDRINUSE or port or attempt == _SHARED_PORT_ATTEMPTS_MAX - 1:
+                raise StartupError(f"cannot listen on {_show(host, port)}: {_listen_failure(error)}") from None
+    raise AssertionError("unreachable")
+
+
+async def accept_tcp(listener: socket.socket, *, max_bytes: int | None = HANDSHAKE_BYTES_MAX) -> SocketConnection:
+    """Wait for the next connection. What it sends is limited to ``max_bytes`` until its `lift_limit` is called.
+
+    Outlasts connections that are gone already and a lack of file descriptors. A cancel loses no connection. Raises
+    `trio.ClosedResourceError` when the listener is closed.
+    """
+    await trio.lowlevel.checkpoint()
+    while True:
+        if listener.fileno() < 0:
+            raise trio.ClosedResourceError
+        try:
+            sock, address = listener.accept()
+        except BlockingIOError:
+            await trio.lowlevel.wait_readable(listener)
+        except OSError as error:
+            await trio.sleep(0 if error.errno == errno.ECONNABORTED else ACCEPT_WAIT_S)
+        else:
+            return _connection(sock, _show(address[0], address[1]), max_bytes)
+
+
+def close_listener(listener: socket.socket) -> None:
+    """Stop listening; a blocked `accept_tcp` raises `trio.ClosedResourceError`. Idempotent; inside trio only."""
+    if listener.fileno() >= 0:
+        trio.lowlevel.notify_closing(listener)
+        listener.close()
+
+
+async def dial_tcp(
+    host: str,
+    port: int,
+    *,
+    timeout_s: float,
+    max_bytes: int | None = HANDSHAKE_BYTES_MAX,
+    on_retry: Callable[[int, str], None] | None = None,
+) -> SocketConnection:
+    """Connect, again and again with growing waits, for ``timeout_s``; ``on_retry(attempt, reason)`` hears of failures.
+
+    What the peer sends is limited to ``max_bytes`` until `lift_limit` is called. A cancel leaves nothing open. Raises
+    `UsageError` for an address that is not loopback, `StartupError` with the last reason when the time is over.
+    """
+    reason, attempt, wait_s = "no answer", 0, DIAL_WAIT_FIRST_S
+    with trio.move_on_after(timeout_s):
+        while True:
+            attempt += 1
+            try:
+                sock = await _dial_once(host, port)
+            except socket.gaierror as error:
+                reason = error.strerror or str(error)
+                if error.errno != socket.EAI_AGAIN:
+                    break
+            except OSError as error:
+                reason = _reason(error)
+            else:
+                return _connection(sock, _show(host, port), max_bytes)
+            if on_retry is not None:
+                on_retry(attempt, reason)
+            await trio.sleep(wait_s)
+            wait_s = min(wait_s * DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S)
+    raise StartupError(f"cannot connect to {_show(host, port)}: {reason} (attempts: {attempt})")
+
+
+async def _dial_once(host: str, port: int) -> socket.socket:
+    failure: OSError | None = None
+    for family, address in await _resolve(host, port):
+        try:
+            return await _connect(family, address)
+        except OSError as error:
+            failure = failure or error
+    raise failure or OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+
+
+async def _connect(family: socket.AddressFamily, address: _Address) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        code = sock.connect_ex(address)
+        if code == errno.EINPROGRESS:
+            await trio.lowlevel.wait_writable(sock)
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        if sock.getsockname() == sock.getpeername():
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def _resolve(host: str, port: int) -> list[_Place]:
+    """Where ``host`` is; only loopback passes."""
+    try:
+        found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except ValueError:  # what cannot be a name: an empty or endless label, a NUL
+        raise UsageError(f"{_quote(host)} is not a host name") from None
+    for *_, address in found:
+        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+            raise UsageError(
+                f"{_show(host, port)} is not a loopback address: any other is refused until TLS is there; "
+                "use 127.0.0.1 and an SSH tunnel"
+            )
+    return list(dict.fromkeys((family, cast(_Address, address)) for family, _, _, _, address in found))
+
+
+def _listen_on(places: list[_Place]) -> list[socket.socket]:
+    listeners: list[socket.socket] = []
+    absent: OSError | None = None
+    try:
+        for family, address in places:
+            port = listeners[0].getsockname()[1] if listeners else address[1]
+            try:
+                listeners.append(_listen_at(family, (address[0], port, *address[2:])))
+            except OSError as error:  # localhost may name an IPv6 address on a host that has none
+                if error.errno not in _ABSENT:
+                    raise
+                absent = error
+        if absent is not None and not listeners:
+            raise absent
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
+
+
+def _listen_at(family: socket.AddressFamily, address: _Address) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.listen(LISTEN_BACKLOG_MAX)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _connection(sock: socket.socket, name: str, max_bytes: int | None) -> SocketConnection:
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:  # it is gone already: the first receive tells
+        pass
+    return SocketConnection(sock, name, max_bytes=max_bytes)
+
+
+def _listen_failure(error: OSError) -> str:
+    reason = _reason(error)
+    return f"{reason}; choose another port, or 0 for any" if error.errno == errno.EADDRINUSE else reason
+
+
+def _reason(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]
+
+
+def _show(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _quote(text: str) -> str:
+    return ascii(text if len(text) <= 100 else text[:97] + "...")

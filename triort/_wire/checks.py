@@ -1,0 +1,177 @@
+"""What a decoded header must fulfil beyond its types, so that nobody behind the parser has to ask again.
+
+The decoder has checked types. Here are the rules between fields: columns are as long as each other, indices point to
+something, ids are in range. Each message type has one function; types without an entry have no such rules.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from triort._model.errors import ProtocolError
+from triort._model.ids import NODE_ID_LIMIT
+from triort._model.limits import CHUNK_BYTES, STATUS_DEPTH_MAX
+from triort._model.messages import (
+    Blobs,
+    Cancel,
+    CancelJob,
+    Chunk,
+    Forget,
+    Hello,
+    JobAccepted,
+    JobEnded,
+    JobOutcomes,
+    Lost,
+    Message,
+    Outcomes,
+    Print,
+    Returned,
+    Started,
+    StatusReply,
+    Submit,
+    SubmitJob,
+    Talk,
+    TaskBatch,
+    TaskSpec,
+    Welcome,
+)
+from triort._model.messages import Log as LogMessage
+from triort._model.outcomes import OutcomeKind
+
+_ID_LIMIT = 2**63
+_KINDS = frozenset(int(kind) for kind in OutcomeKind)
+
+
+def check_message(message: Message) -> None:
+    """Raise `ProtocolError` if the fields of a decoded message contradict each other or name impossible ids."""
+    check = _CHECKS.get(type(message))
+    if check is not None:
+        check(message)
+
+
+def _fail(message: Message, what: str) -> ProtocolError:
+    return ProtocolError(f"{type(message).__name__}: {what}")
+
+
+def _check_ids(message: Message, ids: Sequence[int]) -> None:
+    if ids and (min(ids) < 0 or max(ids) >= _ID_LIMIT):
+        raise _fail(message, "an id is out of range")
+
+
+def _check_columns(message: Message, length: int, *columns: Sequence[object]) -> None:
+    for column in columns:
+        if len(column) != length:
+            raise _fail(message, "columns of unequal length")
+
+
+def _check_spec(message: Message, spec: TaskSpec) -> None:
+    _check_ids(message, (spec.job, spec.depth))
+    timeout_s = spec.options.timeout_s
+    if timeout_s is not None and math.isnan(timeout_s):
+        raise _fail(message, "a timeout is not a number")
+
+
+def _check_tasks(message: TaskBatch) -> None:
+    addresses, spec_of = message.addresses, message.spec_of
+    _check_columns(message, len(message.sizes), addresses, spec_of)
+    _check_ids(message, addresses)
+    if spec_of and (min(spec_of) < 0 or max(spec_of) >= len(message.specs)):
+        raise _fail(message, "an index of a spec is out of range")
+    for spec in message.specs:
+        _check_spec(message, spec)
+    for index, seconds in message.seconds_left.items():
+        if not 0 <= index < len(addresses) or math.isnan(seconds):
+            raise _fail(message, "a deadline is out of range")
+
+
+def _check_kinds(message: Message, kinds: list[int]) -> None:
+    if not _KINDS.issuperset(kinds):
+        raise _fail(message, "an unknown kind of outcome")
+
+
+def _check_outcomes(message: Outcomes) -> None:
+    _check_columns(message, len(message.sizes), message.addresses, message.kinds, message.durations_us)
+    _check_ids(message, message.addresses)
+    _check_kinds(message, message.kinds)
+    if message.durations_us and min(message.durations_us) < 0:
+        raise _fail(message, "a negative duration")
+
+
+def _check_lost(message: Lost) -> None:
+    _check_columns(message, len(message.sizes), message.addresses, message.blamed)
+    _check_ids(message, message.addresses)
+
+
+def _check_submit_job(message: SubmitJob) -> None:
+    _check_spec(message, message.spec)
+    if not 0 <= message.blobs <= len(message.sizes):
+        raise _fail(message, "more blobs than parts")
+
+
+def _check_job_outcomes(message: JobOutcomes) -> None:
+    _check_columns(message, len(message.sizes), message.indices, message.kinds)
+    _check_ids(message, (message.job,))
+    _check_ids(message, message.indices)
+    _check_kinds(message, message.kinds)
+
+
+def _check_blobs(message: Blobs) -> None:
+    _check_columns(message, len(message.sizes), message.digests)
+    _check_ids(message, (message.job,))
+
+
+def _check_job(message: Forget | Print | LogMessage | JobAccepted | JobEnded | CancelJob) -> None:
+    _check_ids(message, (message.job,))
+
+
+def _check_hello(message: Hello) -> None:
+    if not 0 <= message.lower_id <= message.upper_id <= NODE_ID_LIMIT:
+        raise _fail(message, "an impossible id range")
+
+
+def _check_welcome(message: Welcome) -> None:
+    if not 0 <= message.node_id < NODE_ID_LIMIT:
+        raise _fail(message, "an id is out of range")
+
+
+def _check_started(message: Started) -> None:
+    if message.num_workers < 0:
+        raise _fail(message, "a negative number of workers")
+
+
+def _check_status(message: StatusReply) -> None:
+    level = [message.status]
+    for _ in range(STATUS_DEPTH_MAX):
+        level = [employee for node in level for employee in node.employees]
+        if not level:
+            return
+    raise _fail(message, f"a tree of more than {STATUS_DEPTH_MAX} levels")
+
+
+def _check_chunk(message: Chunk) -> None:
+    if not 0 < message.size <= CHUNK_BYTES:
+        raise _fail(message, "a size out of range")
+
+
+_CHECKS: dict[type[Message], Callable[[Any], None]] = {
+    Hello: _check_hello,
+    Welcome: _check_welcome,
+    Started: _check_started,
+    Blobs: _check_blobs,
+    Submit: _check_tasks,
+    Returned: _check_tasks,
+    Outcomes: _check_outcomes,
+    Lost: _check_lost,
+    Cancel: lambda message: _check_ids(message, message.addresses),
+    Talk: lambda message: _check_ids(message, (message.address,)),
+    Forget: _check_job,
+    Print: _check_job,
+    LogMessage: _check_job,
+    SubmitJob: _check_submit_job,
+    JobAccepted: _check_job,
+    JobOutcomes: _check_job_outcomes,
+    JobEnded: _check_job,
+    CancelJob: _check_job,
+    StatusReply: _check_status,
+    Chunk: _check_chunk,
+}

@@ -1,0 +1,227 @@
+"""What users pickle: functions, arguments, values, exceptions. The only user of cloudpickle.
+
+Managers and servers never import this module: nothing of it runs there. Plain ``pickle`` is tried first, since it is
+several times faster; what it cannot do (lambdas, local functions), and whatever mentions ``__main__`` (which the
+workers do not have), goes to cloudpickle, which is imported on first use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from triort._model.errors import (
+    OutOfMemory,
+    RemoteError,
+    RemoteTraceback,
+    TaskCancelled,
+    TaskCrashed,
+    TaskTimeout,
+    UsageError,
+)
+from triort._model.ids import Digest
+from triort._model.limits import NAME_CHARS_MAX, TEXT_CHARS_MAX
+from triort._model.outcomes import Crash, Failure, OutcomeKind
+
+_encode_failure = msgspec.msgpack.Encoder().encode
+_decode_failure = msgspec.msgpack.Decoder(Failure).decode
+_decode_crash = msgspec.msgpack.Decoder(Crash).decode
+
+_PROTOCOL = 5
+NONE = pickle.dumps(None, _PROTOCOL)
+
+
+class Ref:
+    """A value put by `Runtime.put`: pass it as an argument, and the task gets the value.
+
+    It travels as its digest; the value itself goes over each link once and is kept by each worker until the job ends.
+    """
+
+    __slots__ = ("digest",)
+
+    def __init__(self, digest: Digest) -> None:
+        self.digest = digest
+
+    def __reduce__(self) -> tuple[Callable[[Digest], Any], tuple[Digest]]:
+        if _Refs.collected is None:
+            raise UsageError("a triort Ref can only be passed as an argument of submit or map")
+        _Refs.collected[self.digest] = None
+        return _resolve, (self.digest,)
+
+
+class _Refs:
+    """Which refs the current dump has met, and how the current load finds their values."""
+
+    collected: dict[Digest, None] | None = None
+    resolve: Callable[[Digest], Any] | None = None
+
+
+def _resolve(digest: Digest) -> Any:
+    if _Refs.resolve is None:
+        raise UsageError("a triort Ref can only be loaded as an argument of a task")
+    return _Refs.resolve(digest)
+
+
+def dumps(value: Any) -> bytes:
+    """Pickle by plain pickle where that is safe, else by cloudpickle; raises what these raise."""
+    try:
+        data = pickle.dumps(value, _PROTOCOL)
+    except Exception:  # whatever plain pickle cannot do, cloudpickle decides
+        return _cloudpickle_dumps(value)
+    if b"__main__" in data or _by_value_registered():
+        return _cloudpickle_dumps(value)
+    return data
+
+
+loads = pickle.loads
+
+
+def _by_value_registered() -> bool:
+    module = sys.modules.get("cloudpickle.cloudpickle")
+    return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)
+
+
+def _cloudpickle_dumps(value: Any) -> bytes:
+    import cloudpickle
+
+    data: bytes = cloudpickle.dumps(value, _PROTOCOL)
+    return data
+
+
+def digest_of(data: bytes) -> Digest:
+    """The name of a blob."""
+    return Digest(hashlib.blake2b(data, digest_size=16).digest())
+
+
+def name_of(function: object) -> str:
+    """How a callable is named to people."""
+    name = getattr(function, "__qualname__", None) or getattr(getattr(function, "func", None), "__qualname__", None)
+    return (name or type(function).__qualname__)[:NAME_CHARS_MAX]
+
+
+def dump_function(function: Callable[..., Any]) -> tuple[Digest, bytes]:
+    """Pickle a task function; raises `UsageError` that names it when that cannot be done."""
+    if not callable(function):
+        raise UsageError(f"a task needs a function, not {function!r:.{NAME_CHARS_MAX}}")
+    try:
+        data = dumps(function)
+    except Exception as exc:
+        raise UsageError(f"the function {name_of(function)} cannot be pickled: {describe(exc)}") from exc
+    return digest_of(data), data
+
+
+def dump_call(function: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple[Digest, ...]]:
+    """Pickle the arguments of a call; returns the refs among them, too. Raises `UsageError` naming function and
+    argument."""
+    outer, _Refs.collected = _Refs.collected, {}
+    try:
+        return dumps((args, kwargs or None)), tuple(_Refs.collected)
+    except Exception as exc:
+        raise _bad_argument(function, args, kwargs, exc) from exc
+    finally:
+        _Refs.collected = outer
+
+
+def _bad_argument(function: object, args: tuple[Any, ...], kwargs: dict[str, Any], exc: Exception) -> UsageError:
+    named = [(f"argument {i + 1}", value) for i, value in enumerate(args)]
+    named += [(f"argument {name!r}", value) for name, value in kwargs.items()]
+    for label, value in named:
+        try:
+            dumps(value)
+        except Exception as reason:
+            kind = type(value).__qualname__
+            return UsageError(f"{label} of {name_of(function)} ({kind}) cannot be pickled: {describe(reason)}")
+    return UsageError(f"the arguments of {name_of(function)} cannot be pickled: {describe(exc)}")
+
+
+def load_call(data: bytes, resolve: Callable[[Digest], Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call."""
+    _Refs.resolve = resolve
+    try:
+        args, kwargs = pickle.loads(data)
+    finally:
+        _Refs.resolve = None
+    return args, kwargs or {}
+
+
+def describe(exc: BaseException) -> str:
+    """Type and text of an exception on one capped line."""
+    try:
+        text = str(exc)
+    except Exception as inner:  # a user's __str__ may raise anything
+        text = f"<no text: {type(inner).__name__}>"
+    line = " ".join(text.split())
+    return f"{type(exc).__qualname__}: {line[:500]}" if line else type(exc).__qualname__
+
+
+def dump_failure(exc: BaseException) -> bytes:
+    """An exception as the payload of an ERROR outcome; pickled only if it is an `Exception` that survives a round
+    trip."""
+    try:
+        text = str(exc)
+    except Exception as inner:
+        text = f"<no text: {type(inner).__name__}>"
+    lines = traceback.format_exception(exc)
+    trace = "".join(lines)
+    if len(trace) > TEXT_CHARS_MAX:
+        trace = f"{trace[: TEXT_CHARS_MAX // 2]}\n  [...]\n{trace[-TEXT_CHARS_MAX // 2 :]}"
+    name = f"{type(exc).__module__}.{type(exc).__qualname__}".removeprefix("builtins.")
+    return _encode_failure(
+        Failure(_plain(name[:NAME_CHARS_MAX]), _plain(text[:TEXT_CHARS_MAX]), _plain(trace), _pickled(exc))
+    )
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _pickled(exc: BaseException) -> bytes | None:
+    if not isinstance(exc, Exception):
+        return None
+    try:
+        data = dumps(exc)
+        again = pickle.loads(data)
+    except Exception:  # it does not survive: it travels as a RemoteError
+        return None
+    return data if type(again) is type(exc) or b"__main__" in data else None
+
+
+def load_outcome(kind: int, payload: bytes, task: str) -> Any:
+    """The value of a task, or its exception raised with the remote traceback as its cause."""
+    if kind == OutcomeKind.VALUE:
+        return pickle.loads(payload)
+    raise load_error(kind, payload, task)
+
+
+def load_error(kind: int, payload: bytes, task: str) -> Exception:
+    """The exception that stands for an outcome that is not a value."""
+    match OutcomeKind(kind):
+        case OutcomeKind.ERROR:
+            return _load_failure(_decode_failure(payload))
+        case OutcomeKind.TIMEOUT:
+            return TaskTimeout(f"task {task} did not end within {payload.decode()} s")
+        case OutcomeKind.CRASHED:
+            crash = _decode_crash(payload)
+            return OutOfMemory(task, crash) if crash.out_of_memory else TaskCrashed(task, crash)
+        case _:
+            return TaskCancelled(f"task {task} has been cancelled")
+
+
+def _load_failure(failure: Failure) -> Exception:
+    exc: Exception | None = None
+    if failure.pickled is not None:
+        try:
+            exc = pickle.loads(failure.pickled)
+        except Exception as why:  # its class may not be importable here
+            exc = None
+            failure = msgspec.structs.replace(failure, traceback=f"{failure.traceback}\n(not loaded: {describe(why)})")
+    if not isinstance(exc, Exception):
+        exc = RemoteError(failure.type_name, failure.text, failure.traceback)
+    exc.__cause__ = RemoteTraceback(failure.traceback)
+    return exc
