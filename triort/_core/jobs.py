@@ -6,7 +6,7 @@ client as they come. The first failure of a map cancels its other items; the job
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from triort._core.attempts import Attempt, Result
 from triort._core.links import Loss, Send
 from triort._core.retries import after_loss
+from triort._model.errors import ProtocolError
 from triort._model.ids import Address, JobId, NodeId, make_address
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.messages import JobAccepted, JobEnded, JobOutcomes, SubmitJob, TaskSpec
@@ -25,7 +26,8 @@ class Job:
     """One job: its client, its open root tasks and what has ended since the last flush."""
 
     id: JobId
-    client: Hashable
+    client: object
+    request: int
     spec: TaskSpec
     deadline: float | None
     open: dict[Address, Attempt] = attrs.Factory(dict)
@@ -50,14 +52,14 @@ class JobBooks:
         self.node_id = NodeId(0)
         self.clock = clock
         self.jobs: dict[JobId, Job] = {}
-        self._of_request: dict[tuple[Hashable, int], Job] = {}
+        self._of_request: dict[tuple[object, int], Job] = {}
         self._submit = submit
         self._cancel = cancel
         self._serial = 0
-        self._accepted: list[tuple[Hashable, JobAccepted]] = []
+        self._accepted: list[tuple[object, JobAccepted]] = []
         self._dirty: dict[JobId, Job] = {}
 
-    def open_job(self, client: Hashable, message: SubmitJob) -> JobId:
+    def open_job(self, client: object, message: SubmitJob) -> JobId:
         """The job that the message is about: a new one, unless it adds items to an open one."""
         key = (client, message.request)
         job = self._of_request.get(key)
@@ -65,13 +67,12 @@ class JobBooks:
             job = self._of_request[key] = self._open(client, message)
         return job.id
 
-    def add_items(self, client: Hashable, message: SubmitJob, parts: Sequence[bytes]) -> None:
+    def add_items(self, client: object, message: SubmitJob, parts: Sequence[bytes]) -> None:
         """The client has sent items of a job; ``parts`` are their payloads."""
-        key = (client, message.request)
-        job = self._of_request[key]
-        if message.last:
-            job.complete = True
-            del self._of_request[key]
+        job = self._of_request[client, message.request]
+        if job.complete:
+            raise ProtocolError("a job got items after its last ones")
+        job.complete = message.last
         attempts = []
         for payload in parts:
             attempt = self._attempt(job, payload, job.num_items)
@@ -85,21 +86,19 @@ class JobBooks:
         else:
             self._submit(attempts)
 
-    def cancel_job(self, client: Hashable, job_id: JobId) -> None:
-        """The client wants the job no more; unknown or foreign jobs are ignored."""
-        job = self.jobs.get(job_id)
-        if job is not None and job.client == client:
+    def cancel_job(self, client: object, request: int) -> None:
+        """The client wants the job no more; unknown ones are ignored."""
+        job = self._of_request.get((client, request))
+        if job is not None:
             self._stop(job)
 
-    def drop_client(self, client: Hashable) -> None:
+    def drop_client(self, client: object) -> None:
         """The client is gone: its jobs are cancelled, and nobody is told of their end."""
         for job in list(self.jobs.values()):
             if job.client == client:
                 job.complete = True
                 self._stop(job)
                 self._dirty[job.id] = job
-        for key in [key for key in self._of_request if key[0] == client]:
-            del self._of_request[key]
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
@@ -152,7 +151,7 @@ class JobBooks:
                 sends.append(self._outcomes(job, job.ended[start : start + PARTS_PER_MESSAGE_MAX]))
             job.ended = []
             if job.complete and not job.open:
-                del self.jobs[job.id]
+                del self.jobs[job.id], self._of_request[job.client, job.request]
                 over.append(job)
                 sends.append(Send(job.client, JobEnded(job.id), ()))
         self._dirty = {}
@@ -160,11 +159,11 @@ class JobBooks:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _open(self, client: Hashable, message: SubmitJob) -> Job:
+    def _open(self, client: object, message: SubmitJob) -> Job:
         job_id = JobId(make_address(self.node_id, self._next_serial()))
         spec = msgspec.structs.replace(message.spec, job=job_id)
         timeout = spec.options.timeout_s
-        job = Job(job_id, client, spec, None if timeout is None else self.clock() + timeout)
+        job = Job(job_id, client, message.request, spec, None if timeout is None else self.clock() + timeout)
         self.jobs[job_id] = job
         self._accepted.append((client, JobAccepted(message.request, job_id)))
         return job

@@ -7,7 +7,7 @@ and cancels that name them, outcomes before the idle count that follows from the
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import attrs
@@ -35,7 +35,7 @@ BlobStore = dict[JobId, dict[Digest, bytes]]
 class Send(NamedTuple):
     """An effect: this message is to go out over ``conn``."""
 
-    conn: Hashable
+    conn: object
     message: Message
     parts: Sequence[bytes]
 
@@ -52,7 +52,7 @@ class Loss(NamedTuple):
 class Link:
     """Tables and columns of one link, keyed by address; each entry leaves by exactly one terminal message."""
 
-    conn: Hashable
+    conn: object
     name: str
     below: bool = True
     waiting: int = 0

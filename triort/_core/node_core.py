@@ -12,33 +12,24 @@ everywhere sends nothing, and one with idle subtrees hands them the shallowest, 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from triort._core.attempts import Attempt, Result
 from triort._core.hops import Hops, Owner
-from triort._core.links import Link, Loss, Send, unpack_tasks
+from triort._core.links import Link, Loss, Send
+from triort._core.node_handlers import FROM_ABOVE, FROM_BELOW
 from triort._core.placement import OFFERS_MAX, Choose, Employee, Placement
 from triort._core.statuses import StatusDesk
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
 from triort._model.limits import OFFERS_MIN
 from triort._model.messages import (
-    Blobs,
-    Cancel,
     Forget,
     Log,
-    Lost,
     Message,
-    Outcomes,
     Print,
-    Returned,
     Shutdown,
-    StatusReply,
-    StatusRequest,
-    Submit,
     SystemError_,
-    Talk,
     Update,
     Waiting,
     Want,
@@ -69,16 +60,16 @@ class NodeCore:
         self.now = 0.0
         self.boss: Link | None = None
         self.employees: list[Employee] = []
-        self.conn_to_employee_dict: dict[Hashable, Employee] = {}
+        self.conn_to_employee_dict: dict[object, Employee] = {}
         self.hops = Hops(owner)
         self.backlog = self.hops.backlog
         self.placement = Placement(choose)
         self.outbox: list[Send] = []
         self.status_desk = StatusDesk(self)
         self._links: list[Link] = []
-        self._grantees: dict[Hashable, Employee] = {}
+        self.grantees: dict[object, Employee] = {}
         self.want_credit = 0
-        self._task_diff = 0
+        self.task_diff = 0
         self._last_idle_sent_up = (0, 0)
 
     # -- the tree ------------------------------------------------------------------------------------------------
@@ -87,12 +78,12 @@ class NodeCore:
         """An employee has started; it may be given tasks from now on."""
         employee.num_idle_workers = employee.num_workers
         self.employees.append(employee)
-        self._grantees = {each.conn: each for each in self.employees}
+        self.grantees = {each.conn: each for each in self.employees}
         self.conn_to_employee_dict[employee.conn] = employee
         self._links.append(employee.link)
         self.schedule_tasks([])
 
-    def set_boss(self, conn: Hashable, name: str, lower_id: int, upper_id: int) -> None:
+    def set_boss(self, conn: object, name: str, lower_id: int, upper_id: int) -> None:
         """The boss has connected and given this node its share of the ids."""
         self.boss = Link(conn, name, below=False)
         self.lower_id_bound = lower_id
@@ -122,26 +113,26 @@ class NodeCore:
 
     # -- events --------------------------------------------------------------------------------------------------
 
-    def handle_message(self, msg: Message, direction: Direction, conn: Hashable, payload: Sequence[bytes]) -> None:
+    def handle_message(self, msg: Message, direction: Direction, conn: object, payload: Sequence[bytes]) -> None:
         """Process the message coming from ``direction``; ``payload`` holds its opaque parts."""
         if direction is Direction.BELOW:
             link = self.conn_to_employee_dict[conn].link
-            handler = _FROM_BELOW.get(type(msg))
+            handler = FROM_BELOW.get(type(msg))
         else:
             if self.boss is None or direction is not Direction.ABOVE:
                 raise ProtocolError(f"{type(msg).__name__} is not for this node")
             link = self.boss
-            handler = _FROM_ABOVE.get(type(msg))
+            handler = FROM_ABOVE.get(type(msg))
         if handler is None:
             raise ProtocolError(f"{link.name} may not send {type(msg).__name__}")
         handler(self, link, msg, payload)
 
-    def handle_disconnect(self, conn: Hashable, blame: Loss | None = None) -> None:
+    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
         """Remove ``conn``: what was sent over it is lost, what was received over it is cancelled onwards."""
         employee = self.conn_to_employee_dict.pop(conn, None)
         if employee is not None:
             self.employees.remove(employee)
-            self._grantees.pop(conn, None)
+            self.grantees.pop(conn, None)
             link = employee.link
         elif self.boss is not None and self.boss.conn == conn:
             link, self.boss = self.boss, None
@@ -206,21 +197,21 @@ class NodeCore:
         if attempt.origin is not None:
             employee = self.conn_to_employee_dict.get(attempt.origin.conn)
             if employee is not None:
-                self._grantees[employee.conn] = employee
+                self.grantees[employee.conn] = employee
 
     def recall(self, employee: Employee) -> None:
         """The employee is on one long task: take what it has not started, and what the task has submitted."""
         employee.wanted += OFFERS_MIN
         self.outbox.append(Send(employee.conn, Want(OFFERS_MIN, len(employee.link.sent)), ()))
 
-    def handle_update(self, conn: Hashable, task_diff: int, backlog: int = 0) -> None:
+    def handle_update(self, conn: object, task_diff: int, backlog: int = 0) -> None:
         """Handle a task count update from a lower level manager or worker."""
         employee = self.conn_to_employee_dict[conn]
         employee.num_tasks += task_diff
         employee.backlog = backlog
-        self._task_diff += task_diff
+        self.task_diff += task_diff
 
-    def handle_waiting(self, conn: Hashable, new_idle_count: int, read_receipt: int | None = None) -> None:
+    def handle_waiting(self, conn: object, new_idle_count: int, read_receipt: int | None = None) -> None:
         """Record that an employee is idle with nothing to do.
 
         ``read_receipt`` is the last batch that it had seen when it counted; what was sent since is on its way and will
@@ -245,7 +236,7 @@ class NodeCore:
 
     # -- outcomes ------------------------------------------------------------------------------------------------
 
-    def handle_result_from_below(self, result: Result, conn: Hashable) -> None:
+    def handle_result_from_below(self, result: Result, conn: object) -> None:
         """Forward the result to its destination and track the completion."""
         employee = self.conn_to_employee_dict[conn]
         attempt = employee.link.close(result.address)
@@ -281,15 +272,15 @@ class NodeCore:
 
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
-        for employee in self._grantees.values():
+        for employee in self.grantees.values():
             self._grant(employee)
-        self._grantees.clear()
+        self.grantees.clear()
         for link in self._links:
             link.flush(self.outbox, self.hops.blobs, self.now)
         self.update_upstream_idle_workers()
-        if self.boss is not None and self._task_diff and self.outbox:
-            self.outbox.append(Send(self.boss.conn, Update(self._task_diff, len(self.backlog)), ()))
-            self._task_diff = 0
+        if self.boss is not None and self.task_diff and self.outbox:
+            self.outbox.append(Send(self.boss.conn, Update(self.task_diff, len(self.backlog)), ()))
+            self.task_diff = 0
         outbox, self.outbox = self.outbox, []
         return outbox
 
@@ -308,135 +299,5 @@ class NodeCore:
         employee.wanted = max(employee.offer_window - waiting, 1)
         self.outbox.append(Send(employee.conn, Want(employee.wanted), ()))
 
-    # -- handlers, in the order of the protocol ------------------------------------------------------------------
-
-    def _blobs(self, link: Link, msg: Blobs, payload: Sequence[bytes]) -> None:
-        link.learn(msg, payload, self.hops.blobs)
-
-    def _submit_from_below(self, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
-        employee = self.conn_to_employee_dict[link.conn]
-        employee.wanted = max(employee.wanted - len(msg.addresses), 0)
-        self._grantees[employee.link.conn] = employee
-        self._task_diff += len(msg.addresses)
-        self.send_up_or_schedule_tasks(unpack_tasks(link, msg, payload, self.now))
-
-    def _submit_from_above(self, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
-        self.schedule_tasks(unpack_tasks(link, msg, payload, self.now))
-
-    def _returned(self, link: Link, msg: Returned, payload: Sequence[bytes]) -> None:
-        employee = self.conn_to_employee_dict[link.conn]
-        for address, part in zip(msg.addresses, payload, strict=True):
-            attempt = link.close(address)
-            if attempt is not None:
-                employee.num_tasks -= 1
-                self.hops.take_back(attempt, part)
-        self.schedule_tasks([])
-
-    def _outcomes_from_below(self, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
-        link.batch_read = msg.batch
-        conn = link.conn
-        for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
-            self.handle_result_from_below(Result(address, kind, duration, part), conn)
-        if self.backlog:
-            self.schedule_tasks([])
-
-    def _outcomes_from_above(self, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
-        link.batch_read = msg.batch
-        for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
-            self.send_result_down(Result(address, kind, duration, part))
-
-    def _lost(self, link: Link, msg: Lost, payload: Sequence[bytes]) -> None:
-        for address, blamed, crash in zip(msg.addresses, msg.blamed, payload, strict=True):
-            attempt = link.close(address)
-            if attempt is not None:
-                if link.below:
-                    self.conn_to_employee_dict[link.conn].num_tasks -= 1
-                self.hops.pass_loss(attempt, Loss(address, blamed, crash))
-
-    def _cancel(self, link: Link, msg: Cancel, payload: Sequence[bytes]) -> None:
-        self.hops.cancel_received(link, msg.addresses)
-
-    def _talk(self, link: Link, msg: Talk, payload: Sequence[bytes]) -> None:
-        attempt = link.received.get(msg.address)
-        if attempt is None:
-            return
-        if attempt.target is not None:
-            attempt.target.out_talk.append((msg.address, payload[0]))
-        else:
-            attempt.talk = [*(attempt.talk or ()), payload[0]]
-
-    def _forget(self, link: Link, msg: Forget, payload: Sequence[bytes]) -> None:
-        self.forget(msg.job)
-
-    def _waiting(self, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:
-        self.handle_waiting(link.conn, msg.idle, msg.receipt)
-
-    def _update(self, link: Link, msg: Update, payload: Sequence[bytes]) -> None:
-        self.handle_update(link.conn, msg.task_diff, msg.backlog)
-
-    def _want(self, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
-        self.want_credit += msg.credit
-        for _ in range(min(msg.recall, len(self.backlog))):
-            attempt = self.backlog.pop_shallowest()
-            if attempt.origin is not link:
-                self.backlog.add_first(attempt)
-                break
-            del link.received[attempt.address]
-            link.out_returned.append(attempt)
-        for employee in self.employees:
-            self._grantees[employee.conn] = employee
-        self.send_up_or_schedule_tasks([])
-
-    def _talk_up(self, link: Link, msg: Print | Log, payload: Sequence[bytes]) -> None:
-        if self.boss is not None:
-            self.outbox.append(Send(self.boss.conn, msg, payload))
-        else:
-            self.hear(msg)
-
     def hear(self, msg: Print | Log | SystemError_) -> None:
         """What has been said below has come to the top; the server passes it on to the job's client."""
-
-    def _system_error(self, link: Link, msg: SystemError_, payload: Sequence[bytes]) -> None:
-        self.hear(msg)
-        if self.boss is not None:
-            self.outbox.append(Send(self.boss.conn, msg, payload))
-
-    def _status_request(self, link: Link, msg: StatusRequest, payload: Sequence[bytes]) -> None:
-        self.status_desk.ask(msg.request, link.conn)
-
-    def _status_reply(self, link: Link, msg: StatusReply, payload: Sequence[bytes]) -> None:
-        self.status_desk.answer(self.conn_to_employee_dict[link.conn], msg)
-
-    def _shutdown(self, link: Link, msg: Shutdown, payload: Sequence[bytes]) -> None:
-        self.handle_shutdown()
-
-
-Handler = Callable[[NodeCore, Link, Any, Sequence[bytes]], None]
-
-_FROM_BELOW: dict[type[Message], Handler] = {
-    Blobs: NodeCore._blobs,
-    Submit: NodeCore._submit_from_below,
-    Returned: NodeCore._returned,
-    Outcomes: NodeCore._outcomes_from_below,
-    Lost: NodeCore._lost,
-    Cancel: NodeCore._cancel,
-    Talk: NodeCore._talk,
-    Waiting: NodeCore._waiting,
-    Update: NodeCore._update,
-    Print: NodeCore._talk_up,
-    Log: NodeCore._talk_up,
-    StatusReply: NodeCore._status_reply,
-    SystemError_: NodeCore._system_error,
-}
-_FROM_ABOVE: dict[type[Message], Handler] = {
-    Blobs: NodeCore._blobs,
-    Submit: NodeCore._submit_from_above,
-    Outcomes: NodeCore._outcomes_from_above,
-    Lost: NodeCore._lost,
-    Cancel: NodeCore._cancel,
-    Talk: NodeCore._talk,
-    Forget: NodeCore._forget,
-    Want: NodeCore._want,
-    StatusRequest: NodeCore._status_request,
-    Shutdown: NodeCore._shutdown,
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 @attrs.define(eq=False)
 class _Round:
     request: int
-    conn: Hashable
-    missing: set[Hashable]
-    answers: dict[Hashable, NodeStatus]
+    conn: object
+    missing: set[object]
+    answers: dict[object, NodeStatus]
 
 
 @attrs.define(eq=False)
@@ -31,7 +30,7 @@ class StatusDesk:
     rounds: dict[int, _Round] = attrs.Factory(dict)
     serial: int = 0
 
-    def ask(self, request: int, conn: Hashable) -> None:
+    def ask(self, request: int, conn: object) -> None:
         """Somebody on ``conn`` wants the state of this node and all below it."""
         managers = [employee for employee in self.core.employees if employee.kind == "manager"]
         self.serial += 1
@@ -49,7 +48,7 @@ class StatusDesk:
             current.answers[employee.conn] = message.status
             self._finish(message.request)
 
-    def drop(self, conn: Hashable) -> None:
+    def drop(self, conn: object) -> None:
         """A link has ended; nobody waits for it any more, nor does it wait."""
         for number, current in list(self.rounds.items()):
             if current.conn == conn:
@@ -65,7 +64,7 @@ class StatusDesk:
             status = self.status(current.answers)
             self.core.outbox.append(Send(current.conn, StatusReply(current.request, status), ()))
 
-    def status(self, answers: dict[Hashable, NodeStatus]) -> NodeStatus:
+    def status(self, answers: dict[object, NodeStatus]) -> NodeStatus:
         """This node's own state, with what its managers have answered."""
         core = self.core
         return NodeStatus(

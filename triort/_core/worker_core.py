@@ -12,31 +12,23 @@ cancelled then, and only their last answer lets the outcome go.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import attrs
 
 from triort._core.attempts import Attempt, Result
 from triort._core.hops import Hops
-from triort._core.links import Link, Loss, Send, unpack_tasks
+from triort._core.links import Link, Loss, Send
 from triort._core.retries import after_loss
+from triort._core.worker_handlers import FROM_BOSS
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, NodeId, make_address
 from triort._model.messages import (
-    Blobs,
-    Cancel,
-    Forget,
-    Lost,
     Message,
-    Outcomes,
-    Shutdown,
-    Submit,
-    Talk,
     TaskSpec,
     Update,
     Waiting,
-    Want,
 )
 from triort._model.outcomes import OutcomeKind
 
@@ -114,59 +106,10 @@ class WorkerCore:
 
     def handle_message(self, message: Message, parts: Sequence[bytes]) -> None:
         """Process one message of the boss."""
-        handler = _HANDLERS.get(type(message))
+        handler = FROM_BOSS.get(type(message))
         if handler is None:
             raise ProtocolError(f"a boss may not send {type(message).__name__} to a worker")
         handler(self, message, parts)
-
-    def _blobs(self, message: Blobs, parts: Sequence[bytes]) -> None:
-        self.boss.learn(message, parts, self.hops.blobs)
-
-    def _submit(self, message: Submit, parts: Sequence[bytes]) -> None:
-        for attempt in unpack_tasks(self.boss, message, parts, self.now):
-            self.backlog.add(attempt)
-
-    def _outcomes(self, message: Outcomes, parts: Sequence[bytes]) -> None:
-        self.boss.batch_read = message.batch
-        for address, kind, duration, part in zip(
-            message.addresses, message.kinds, message.durations_us, parts, strict=True
-        ):
-            attempt = self.boss.close(address)
-            if attempt is not None:
-                self.hops.pass_result(attempt, Result(address, kind, duration, part))
-
-    def _lost(self, message: Lost, parts: Sequence[bytes]) -> None:
-        for address, blamed, crash in zip(message.addresses, message.blamed, parts, strict=True):
-            attempt = self.boss.close(address)
-            if attempt is not None:
-                self.hops.pass_loss(attempt, Loss(address, blamed, crash))
-
-    def _cancel(self, message: Cancel, parts: Sequence[bytes]) -> None:
-        for address in message.addresses:
-            attempt = self.boss.received.get(address)
-            if attempt is not None:
-                self._cancel_attempt(attempt)
-
-    def _talk(self, message: Talk, parts: Sequence[bytes]) -> None:
-        attempt = self.boss.received.get(message.address)
-        if attempt is not None:
-            self._hear(attempt, parts[0])
-
-    def _forget(self, message: Forget, parts: Sequence[bytes]) -> None:
-        self.hops.blobs.pop(message.job, None)
-        self.boss.forget(message.job)
-
-    def _want(self, message: Want, parts: Sequence[bytes]) -> None:
-        self.want += message.credit
-        if message.recall:
-            unstarted = [attempt for attempt in self.backlog if attempt.origin is self.boss]
-            for attempt in unstarted[-message.recall :]:
-                self.backlog.remove(attempt)
-                del self.boss.received[attempt.address]
-                self.boss.out_returned.append(attempt)
-
-    def _shutdown(self, message: Shutdown, parts: Sequence[bytes]) -> None:
-        self.shutting_down = True
 
     # -- what tasks here do --------------------------------------------------------------------------------------
 
@@ -190,7 +133,7 @@ class WorkerCore:
         """The parent wants this open child no more; its outcome still has to come."""
         if not child.cancelled:
             child.cancelled = True
-            self._cancel_attempt(child.attempt)
+            self.cancel_attempt(child.attempt)
 
     def talk_to_child(self, child: Child, payload: bytes) -> None:
         """A message to a child, started or not."""
@@ -198,7 +141,7 @@ class WorkerCore:
         if attempt.target is not None:
             attempt.target.out_talk.append((attempt.address, payload))
         else:
-            self._hear(attempt, payload)
+            self.hear(attempt, payload)
 
     def release_slot(self, running: Running) -> None:
         """The task waits for a child: another one may start."""
@@ -302,7 +245,7 @@ class WorkerCore:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _cancel_attempt(self, attempt: Attempt) -> None:
+    def cancel_attempt(self, attempt: Attempt) -> None:
         running = self.running.get(attempt.address) if attempt.target is None else None
         if running is None:
             self.hops.cancel(attempt)
@@ -313,7 +256,7 @@ class WorkerCore:
             if running.result is None:
                 self.events.append(Stop(running))
 
-    def _hear(self, attempt: Attempt, payload: bytes) -> None:
+    def hear(self, attempt: Attempt, payload: bytes) -> None:
         running = self.running.get(attempt.address)
         if running is not None:
             running.messages.append(payload)
@@ -350,18 +293,3 @@ class WorkerCore:
 
 def _timeout(attempt: Attempt) -> Result:
     return Result(attempt.address, OutcomeKind.TIMEOUT, 0, str(attempt.spec.options.timeout_s).encode())
-
-
-Handler = Callable[[WorkerCore, Any, Sequence[bytes]], None]
-
-_HANDLERS: dict[type[Message], Handler] = {
-    Blobs: WorkerCore._blobs,
-    Submit: WorkerCore._submit,
-    Outcomes: WorkerCore._outcomes,
-    Lost: WorkerCore._lost,
-    Cancel: WorkerCore._cancel,
-    Talk: WorkerCore._talk,
-    Forget: WorkerCore._forget,
-    Want: WorkerCore._want,
-    Shutdown: WorkerCore._shutdown,
-}

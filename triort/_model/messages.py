@@ -75,7 +75,7 @@ class Refuse(Message, tag=3):
 
 
 class Started(Message, tag=4):
-    """An employee is ready: how many workers it has, below it in all."""
+    """An employee is ready, with so many workers in all."""
 
     num_workers: int
     name: str
@@ -240,9 +240,9 @@ class JobEnded(Message, tag=43):
 
 
 class CancelJob(Message, tag=44):
-    """The client does not want the job's result any more; answered by `JobEnded`."""
+    """The client does not want the job ``request`` any more; answered by `JobEnded`."""
 
-    job: JobId
+    request: int
 
 
 # -- nodes -------------------------------------------------------------------------------------------------------

@@ -25,9 +25,7 @@ class StepWatch(trio.abc.Instrument):
     trio's loop, which calls the instrument, is entered into ``boundary``: below its frame nothing is the user's.
     """
 
-    def __init__(
-        self, enter: Callable[[Running], None], leave: Callable[[], None], boundary: set[CodeType]
-    ) -> None:
+    def __init__(self, enter: Callable[[Running], None], leave: Callable[[], None], boundary: set[CodeType]) -> None:
         self._enter = enter
         self._leave = leave
         self._boundary = boundary

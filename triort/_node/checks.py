@@ -10,14 +10,14 @@ from triort._model.errors import StartupError, TriortError, UsageError
 PORT_MAX = 65_535
 
 
-def check_port(port: int) -> int:
+def check_port(port: object) -> int:
     """The port, if it is one (0: any free one); raises `UsageError`."""
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= PORT_MAX:
         raise UsageError(f"{port!r} is not a port; ports are 1 to {PORT_MAX}, or 0 for a free one")
     return port
 
 
-def check_num_workers(num_workers: int) -> int:
+def check_num_workers(num_workers: object) -> int:
     """The number, if it makes sense; raises `UsageError`."""
     if not isinstance(num_workers, int) or isinstance(num_workers, bool) or (num_workers < 1 and num_workers != -1):
         raise UsageError(f"num_workers is at least 1, or -1 for one on each CPU; not {num_workers!r}")

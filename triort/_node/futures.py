@@ -52,7 +52,7 @@ class Future:
         Raises the exception of the child as itself, `TaskCancelled` after `Runtime.cancel`.
         """
         self._check_owner()
-        if self._owner.attempt.spec is not None and self._worker.in_async_task():
+        if self._worker.in_async_task():
             raise UsageError("future.result() is for sync tasks; in an async task use: await future")
         while self._open:
             self._wait_sync()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
@@ -93,7 +93,7 @@ class Manager(ServerBase):
     def _report_start(self, conn: SocketConnection) -> None:
         self.outbox.append(Send(conn, Started(self.total_workers, self.name, self.pid), ()))
 
-    def handle_disconnect(self, conn: Hashable, blame: Loss | None = None) -> None:
+    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
         """Remove ``conn`` from the node; without its boss a manager has nothing to do and ends."""
         was_boss = self.boss is not None and self.boss.conn is conn
         super().handle_disconnect(conn, blame)

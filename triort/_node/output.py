@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from triort._core.worker_core import Running
+from triort._model.ids import JobId
 from triort._model.limits import PRINT_LINE_BYTES_MAX, TALK_PENDING_BYTES_MAX, TEXT_CHARS_MAX
 from triort._model.messages import Log, Print
 
@@ -31,9 +32,9 @@ class TaskOutput:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self._tails: dict[tuple[Running, str], str] = {}
-        self._lines: list[tuple[int, str, str]] = []
+        self._lines: list[tuple[JobId, str, str]] = []
         self._chars = 0
-        self._dropped: dict[tuple[int, str], int] = {}
+        self._dropped: dict[tuple[JobId, str], int] = {}
 
     @contextlib.contextmanager
     def redirected(self) -> Iterator[None]:
@@ -94,13 +95,13 @@ class TaskOutput:
             note = f"[{self.worker.name}: {count} lines were dropped, the link is too slow for them]\n"
             self.worker.conn.send_nowait(Print(job, stream, note))
         self._dropped.clear()
-        merged: dict[tuple[int, str], list[str]] = {}
+        merged: dict[tuple[JobId, str], list[str]] = {}
         for job, stream, text in lines:
             merged.setdefault((job, stream), []).append(text)
         for (job, stream), texts in merged.items():
             self.worker.conn.send_nowait(Print(job, stream, "".join(texts)))
 
-    def _add(self, job: int, stream: str, text: str) -> None:
+    def _add(self, job: JobId, stream: str, text: str) -> None:
         for start in range(0, len(text), TEXT_CHARS_PER_MESSAGE):
             piece = text[start : start + TEXT_CHARS_PER_MESSAGE].encode("utf-8", "backslashreplace").decode()
             self._lines.append((job, stream, piece))

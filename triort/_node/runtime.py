@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from triort._core.worker_core import Running
 from triort._model.errors import TaskInterrupted, UsageError
 from triort._model.messages import Options, TaskSpec
 from triort._node.futures import Future
+from triort._node.options import set_options
 from triort._node.worker import Worker
 from triort._wire import payload
 
@@ -74,8 +74,7 @@ class Runtime:
 
         Raises `UsageError` when the function or an argument cannot be pickled.
         """
-        future = self._submit(fn, [(args, kwargs)], task_name, log_context, is_map=False)
-        return future
+        return self._submit(fn, [(args, kwargs)], task_name, log_context, is_map=False)
 
     def map(
         self,
@@ -90,7 +89,7 @@ class Runtime:
         """
         if not iterables:
             raise UsageError("map needs at least one iterable")
-        calls = [(args, {}) for args in zip(*iterables, strict=False)]
+        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [(args, {}) for args in zip(*iterables, strict=False)]
         return self._submit(fn, calls, task_name, log_context, is_map=True)
 
     def put(self, value: Any) -> payload.Ref:
@@ -174,35 +173,6 @@ class Runtime:
             future._open[index] = worker.core.submit(parent, task_spec, data, future, index, deadline)
         worker.notice()
         return future
-
-
-def set_options(
-    options: Options,
-    name: str | None,
-    log_context: Mapping[str, str] | None,
-    timeout_s: float | None,
-    crash_limit: int | None,
-    at_most_once: bool | None,
-    retries: int | None,
-    priority: int | None,
-) -> Options:
-    """The options with those replaced that are not None; raises `UsageError` for one that makes no sense."""
-    if timeout_s is not None and not (timeout_s > 0 and math.isfinite(timeout_s)):
-        raise UsageError(f"timeout_s is a positive number of seconds, not {timeout_s!r}")
-    if crash_limit is not None and crash_limit < 1:
-        raise UsageError(f"crash_limit is at least 1, not {crash_limit!r}")
-    if retries is not None and retries < 0:
-        raise UsageError(f"retries is at least 0, not {retries!r}")
-    given = {
-        "name": name,
-        "log_context": None if log_context is None else {**options.log_context, **log_context},
-        "timeout_s": timeout_s,
-        "crash_limit": crash_limit,
-        "at_most_once": at_most_once,
-        "retries": retries,
-        "priority": priority,
-    }
-    return msgspec.structs.replace(options, **{key: value for key, value in given.items() if value is not None})
 
 
 class Handle:

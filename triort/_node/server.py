@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -101,7 +101,7 @@ class Server(ServerBase):
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
-    def handle_message(self, msg: Message, direction: Direction, conn: Hashable, payload: Sequence[bytes]) -> None:
+    def handle_message(self, msg: Message, direction: Direction, conn: object, payload: Sequence[bytes]) -> None:
         """Process the message coming from ``direction``; clients may submit and cancel jobs and ask for the status."""
         if direction is not Direction.CLIENT:
             super().handle_message(msg, direction, conn, payload)
@@ -110,13 +110,13 @@ class Server(ServerBase):
             case SubmitJob():
                 self._submit_job(msg, conn, payload)
             case CancelJob():
-                self.jobs.cancel_job(conn, msg.job)
+                self.jobs.cancel_job(conn, msg.request)
             case StatusRequest():
                 self.status_desk.ask(msg.request, conn)
             case _:
                 raise ProtocolError(f"a client may not send {type(msg).__name__}")
 
-    def _submit_job(self, msg: SubmitJob, conn: Hashable, payload: Sequence[bytes]) -> None:
+    def _submit_job(self, msg: SubmitJob, conn: object, payload: Sequence[bytes]) -> None:
         digests = (msg.spec.function, *msg.spec.blobs)
         if msg.blobs not in (0, len(digests)) or msg.blobs > len(payload):
             raise ProtocolError(f"a job came with {msg.blobs} blobs for {len(digests)} digests")
@@ -127,7 +127,7 @@ class Server(ServerBase):
             raise ProtocolError("a job came without its function")
         self.jobs.add_items(conn, msg, payload[msg.blobs :])
 
-    def handle_disconnect(self, conn: Hashable, blame: Loss | None = None) -> None:
+    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
         """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled."""
         self.status_desk.drop(conn)
         self.jobs.drop_client(conn)

@@ -54,9 +54,7 @@ class SyncTasks:
         self._pool: list[greenlet.greenlet] = []
         self._next: tuple[Running, Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = None
 
-    def start(
-        self, running: Running, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
+    def start(self, running: Running, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Run the task until it ends or waits. Called in the hub."""
         own = self._pool.pop() if self._pool else greenlet.greenlet(self._serve)
         own.gr_context = contextvars.Context()
@@ -89,7 +87,7 @@ class SyncTasks:
             assert self._next is not None
             call, self._next = self._next, None
             self._body(*call)
-            call = None
+            del call  # its arguments must not outlive the task
             if len(self._pool) >= POOL_MAX:
                 return
             self._pool.append(own)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -25,14 +24,14 @@ import trio
 
 from triort._core.links import Link
 from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
-from triort._model.errors import TaskInterrupted, UsageError
-from triort._model.ids import NodeId, show_address
+from triort._model.errors import RemoteError, TaskInterrupted, UsageError
+from triort._model.ids import NodeId
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_S
 from triort._model.messages import Started
 from triort._model.outcomes import OutcomeKind
 from triort._node.assignment import WorkerAssignment
 from triort._node.async_tasks import CURRENT, StepWatch
-from triort._node.functions import Function, Functions
+from triort._node.functions import Functions
 from triort._node.futures import Future
 from triort._node.interrupts import Allowed, allowed_for, files_above
 from triort._node.output import TaskOutput
@@ -180,8 +179,7 @@ class Worker:
                 await handle.ended.wait()
             if not handle.ended.is_set() and running.holds_slot:
                 name = running.attempt.spec.function_name
-                sys.__stderr__.write(f"{self.name}: task {name} did not end {GRACE_S} s after its cancel\n")
-                sys.__stderr__.flush()
+                os.write(2, f"{self.name}: task {name} did not end {GRACE_S} s after its cancel\n".encode())
                 os._exit(EXIT_STUCK)
 
     def _step(self) -> bool:
@@ -237,7 +235,7 @@ class Worker:
         self._leave()
         if function.is_async:
             assert self._nursery is not None
-            self._nursery.start_soon(self._run_async, running, function, function.call, args, kwargs)
+            self._nursery.start_soon(self._run_async, running, function.call, args, kwargs)
         else:
             self.sync_tasks.start(running, function.call, args, kwargs)
 
@@ -256,8 +254,7 @@ class Worker:
             self._leave()
             if hasattr(value, "__await__") and hasattr(value, "send"):
                 assert self._nursery is not None
-                function = self.functions.known(running.attempt.spec.function)
-                self._nursery.start_soon(self._run_async, running, function, _awaited, (value,), {})
+                self._nursery.start_soon(self._run_async, running, _awaited, (value,), {})
                 return
             kind, data = self._value(value)
         self._measure(running, start)
@@ -266,7 +263,6 @@ class Worker:
     async def _run_async(
         self,
         running: Running,
-        function: Function,
         call: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
@@ -322,7 +318,7 @@ class Worker:
         except Exception as exc:
             kind = type(value).__qualname__
             reason = payload.describe(exc)
-            error = payload.RemoteError(type(exc).__qualname__, f"the result ({kind}) cannot be pickled: {reason}")
+            error = RemoteError(type(exc).__qualname__, f"the result ({kind}) cannot be pickled: {reason}")
             return OutcomeKind.ERROR, payload.dump_failure(error)
 
     def _failure(self, running: Running, exc: BaseException) -> tuple[int, bytes]:
@@ -364,7 +360,6 @@ class Worker:
             self.sync_tasks.wait(running)
         finally:
             self._enter(running)
-
 
     def suspend(self, running: Running, future: Future, deadline: float = float("inf")) -> None:
         """The task waits for a future, at most until ``deadline``: its slot is free."""

@@ -20,7 +20,7 @@ from triort._core.watch import Action, Glance, Watch
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError
 from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
-from triort._model.messages import Shutdown, Started
+from triort._model.messages import Started
 from triort._model.outcomes import Crash
 from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS
 from triort._node.spawned import SpawnedWorker, WorkerExit
@@ -55,7 +55,6 @@ class WorkerPool:
     _template: Template | None = None
     _serial: int = 0
     _restarts: deque[float] = attrs.Factory(deque)
-    _gone: trio.Event = attrs.Factory(trio.Event)
     _busy: trio.Event = attrs.Factory(trio.Event)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -117,19 +116,10 @@ class WorkerPool:
             self.node.sel.put_nowait(self._look)
 
     async def stop(self, within_s: float) -> None:
-        """Tell all workers to end and wait for it, so long at most; the template kills the others."""
-        for worker in self.workers.values():
-            worker.conn.send_nowait(Shutdown())
-            worker.conn.flush_nowait()
+        """Wait for the end of all workers, who have been told, so long at most; the template kills the others."""
         with trio.move_on_after(within_s):
-            while self.workers:
-                self._gone = trio.Event()
-                for worker in list(self.workers.values()):
-                    if worker.process.has_ended():
-                        del self.workers[worker.process.node_id]
-                if self.workers:
-                    first = next(iter(self.workers.values()))
-                    await trio.lowlevel.wait_readable(first.process.pidfd)
+            for worker in self.workers.values():
+                await trio.lowlevel.wait_readable(worker.process.pidfd)
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 

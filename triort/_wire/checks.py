@@ -14,7 +14,6 @@ from triort._model.limits import CHUNK_BYTES, STATUS_DEPTH_MAX
 from triort._model.messages import (
     Blobs,
     Cancel,
-    CancelJob,
     Chunk,
     Forget,
     Hello,
@@ -120,7 +119,7 @@ def _check_blobs(message: Blobs) -> None:
     _check_ids(message, (message.job,))
 
 
-def _check_job(message: Forget | Print | LogMessage | JobAccepted | JobEnded | CancelJob) -> None:
+def _check_job(message: Forget | Print | LogMessage | JobAccepted | JobEnded) -> None:
     _check_ids(message, (message.job,))
 
 
@@ -171,7 +170,6 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     JobAccepted: _check_job,
     JobOutcomes: _check_job_outcomes,
     JobEnded: _check_job,
-    CancelJob: _check_job,
     StatusReply: _check_status,
     Chunk: _check_chunk,
 }

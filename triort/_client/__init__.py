@@ -1,0 +1,1 @@
+"""The caller's side: sessions with a server, jobs, and the embedded cluster."""

@@ -1,0 +1,146 @@
+"""A job as its client sees it: results as they come, one end."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import trio
+
+from triort._model.errors import ConnectionLost
+from triort._model.ids import JobId
+from triort._model.messages import JobOutcomes, Parts
+from triort._model.outcomes import OutcomeKind
+from triort._wire import payload
+
+if TYPE_CHECKING:
+    from triort._client.session import Client
+
+
+@attrs.frozen
+class JobStatus:
+    """How far a job is: ``state`` is running, cancelling, done, failed or cancelled."""
+
+    state: str
+    num_items: int
+    num_done: int
+
+
+class Job:
+    """A job that a client has submitted; made by `Client.submit`."""
+
+    def __init__(self, client: Client, name: str, num_items: int, *, single: bool) -> None:
+        self._client = client
+        self._name = name
+        self._single = single
+        self._request = 0
+        self._id: JobId | None = None
+        self._results: list[bytes | None] = [None] * num_items
+        self._num_items = num_items
+        self._num_done = 0
+        self._arrived: deque[int] = deque()
+        self._failure: tuple[int, bytes] | None = None
+        self._lost: str | None = None
+        self._cancelled = False
+        self._accepted = trio.Event()
+        self._ended = trio.Event()
+        self._news = trio.Event()
+
+    @property
+    def id(self) -> int:
+        """The job's number at its server."""
+        assert self._id is not None
+        return self._id
+
+    async def result(self) -> Any:
+        """Wait for the job's end and return its value; for a map the list of values, in order.
+
+        Raises the exception of the task, with the traceback there as its cause; `TaskCancelled` after `cancel`;
+        `ConnectionLost` when the server is gone. A cancel only stops waiting.
+        """
+        await self._ended.wait()
+        return self._value()
+
+    async def cancel(self) -> None:
+        """Cancel the job and wait until all of it has ended. A cancel of this call only stops waiting."""
+        self._cancel_nowait()
+        await self._ended.wait()
+
+    async def status(self) -> JobStatus:
+        """How far the job is, as far as this client knows."""
+        await trio.lowlevel.checkpoint()
+        if not self._ended.is_set():
+            state = "cancelling" if self._cancelled or self._failure is not None else "running"
+        elif self._failure is None:
+            state = "done"
+        else:
+            state = "cancelled" if self._failure[0] == OutcomeKind.CANCELLED else "failed"
+        return JobStatus(state, self._num_items, self._num_done)
+
+    # -- for the session -----------------------------------------------------------------------------------------
+
+    async def _result_or_cancel(self) -> Any:
+        """As `result`, but a cancel cancels the job and waits for its end."""
+        try:
+            return await self.result()
+        except trio.Cancelled:
+            self._cancel_nowait()
+            with trio.CancelScope(shield=True):
+                await self._ended.wait()
+            raise
+
+    async def _next_batch(self) -> list[tuple[int, Any]]:
+        """Results that have come since the last call; empty at the end. Raises as `result`."""
+        while not self._ended.is_set() and (not self._arrived or self._failure is not None):
+            await self._news.wait()
+        if self._failure is not None or self._lost is not None:
+            self._value()
+        arrived, self._arrived = self._arrived, deque()
+        await trio.lowlevel.checkpoint()
+        return [(index, payload.loads(self._take(index))) for index in arrived]
+
+    def _take(self, index: int) -> bytes:
+        data, self._results[index] = self._results[index], None
+        return data or b""
+
+    def _cancel_nowait(self) -> None:
+        if not self._cancelled and not self._ended.is_set():
+            self._cancelled = True
+            self._client._send_cancel(self)
+
+    def _accept(self, job_id: JobId) -> None:
+        self._id = job_id
+        self._accepted.set()
+
+    def _deposit(self, message: JobOutcomes, parts: Parts) -> None:
+        for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
+            self._num_done += 1
+            if kind == OutcomeKind.VALUE:
+                self._results[index] = part
+                self._arrived.append(index)
+            elif self._failure is None or self._failure[0] == OutcomeKind.CANCELLED != kind:
+                self._failure = (kind, part)
+        self._tell()
+
+    def _end(self) -> None:
+        self._ended.set()
+        self._tell()
+
+    def _lose(self, reason: str) -> None:
+        if not self._ended.is_set():
+            self._lost = reason
+            self._accepted.set()
+            self._end()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, trio.Event()
+        news.set()
+
+    def _value(self) -> Any:
+        if self._lost is not None:
+            raise ConnectionLost(f"the job {self._name} is lost: {self._lost}")
+        if self._failure is not None:
+            raise payload.load_error(*self._failure, self._name)
+        values = [payload.loads(result or b"") for result in self._results]
+        return values[0] if self._single else values

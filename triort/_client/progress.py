@@ -1,0 +1,35 @@
+"""A progress bar on stderr for a map; nothing when stderr is no terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import trio
+
+from triort._client.jobs import Job
+
+
+async def watch_progress(job: Job) -> list[Any]:
+    """Wait for the job's end as `Client.map` does, and show how far it is."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        line = bar.add_task(job._name, total=job._num_items)
+        async with trio.open_nursery() as nursery:
+
+            async def follow() -> None:
+                while True:
+                    await job._news.wait()
+                    bar.update(line, completed=job._num_done)
+
+            nursery.start_soon(follow)
+            try:
+                await job._result_or_cancel()
+            except Exception:  # raised again below, so that the nursery does not wrap it
+                pass
+            nursery.cancel_scope.cancel()
+    values: list[Any] = job._value()
+    return values

@@ -1,0 +1,54 @@
+"""What tasks say, shown where the client is: prints on its stdout and stderr, log records by its loggers."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from triort._model.messages import Log, Print
+
+
+def show_print(message: Print) -> None:
+    """Write a task's text."""
+    stream = sys.stderr if message.stream == "stderr" else sys.stdout
+    stream.write(message.text)
+    stream.flush()
+
+
+def show_log(message: Log) -> None:
+    """Hand a task's record to the logger of its name, if that is enabled for its level.
+
+    The record has the attributes ``task_name`` and ``log_context``, and each key of the context that is free.
+    """
+    logger = logging.getLogger(message.logger)
+    if not logger.isEnabledFor(message.level):
+        return
+    record = logging.makeLogRecord(
+        {
+            "name": message.logger,
+            "levelno": message.level,
+            "levelname": logging.getLevelName(message.level),
+            "msg": message.text,
+            "created": message.created,
+            "msecs": (message.created - int(message.created)) * 1000,
+            "pathname": message.path,
+            "filename": message.path.rpartition("/")[2],
+            "lineno": message.line,
+            "funcName": message.function,
+            "exc_text": message.exception,
+            "task_name": message.task_name,
+            "log_context": message.context,
+        }
+    )
+    for key, value in message.context.items():
+        record.__dict__.setdefault(key, value)
+    logger.handle(record)
+
+
+def log_level_wanted() -> int:
+    """The lowest level that any logger of this process would show."""
+    levels = [logging.getLogger().getEffectiveLevel()]
+    for logger in logging.Logger.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger) and logger.level:
+            levels.append(logger.level)
+    return max(min(levels), logging.root.manager.disable + 1 if logging.root.manager.disable else 1)

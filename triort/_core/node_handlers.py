@@ -1,0 +1,181 @@
+"""What a manager or server does with each kind of message, in the order of the protocol.
+
+Two tables tell what may come from which side; anything else is the peer's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from triort._core.attempts import Result
+from triort._core.links import Link, Loss, Send, unpack_tasks
+from triort._model.messages import (
+    Blobs,
+    Cancel,
+    Forget,
+    Log,
+    Lost,
+    Message,
+    Outcomes,
+    Print,
+    Returned,
+    Shutdown,
+    StatusReply,
+    StatusRequest,
+    Submit,
+    SystemError_,
+    Talk,
+    Update,
+    Waiting,
+    Want,
+)
+
+if TYPE_CHECKING:
+    from triort._core.node_core import NodeCore
+
+
+def blobs(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> None:
+    link.learn(msg, payload, node.hops.blobs)
+
+
+def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
+    employee = node.conn_to_employee_dict[link.conn]
+    employee.wanted = max(employee.wanted - len(msg.addresses), 0)
+    node.grantees[employee.link.conn] = employee
+    node.task_diff += len(msg.addresses)
+    node.send_up_or_schedule_tasks(unpack_tasks(link, msg, payload, node.now))
+
+
+def submit_from_above(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
+    node.schedule_tasks(unpack_tasks(link, msg, payload, node.now))
+
+
+def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]) -> None:
+    employee = node.conn_to_employee_dict[link.conn]
+    for address, part in zip(msg.addresses, payload, strict=True):
+        attempt = link.close(address)
+        if attempt is not None:
+            employee.num_tasks -= 1
+            node.hops.take_back(attempt, part)
+    node.schedule_tasks([])
+
+
+def outcomes_from_below(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
+    link.batch_read = msg.batch
+    conn = link.conn
+    for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
+        node.handle_result_from_below(Result(address, kind, duration, part), conn)
+    if node.backlog:
+        node.schedule_tasks([])
+
+
+def outcomes_from_above(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
+    link.batch_read = msg.batch
+    for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
+        node.send_result_down(Result(address, kind, duration, part))
+
+
+def lost(node: NodeCore, link: Link, msg: Lost, payload: Sequence[bytes]) -> None:
+    for address, blamed, crash in zip(msg.addresses, msg.blamed, payload, strict=True):
+        attempt = link.close(address)
+        if attempt is not None:
+            if link.below:
+                node.conn_to_employee_dict[link.conn].num_tasks -= 1
+            node.hops.pass_loss(attempt, Loss(address, blamed, crash))
+
+
+def cancel(node: NodeCore, link: Link, msg: Cancel, payload: Sequence[bytes]) -> None:
+    node.hops.cancel_received(link, msg.addresses)
+
+
+def talk(node: NodeCore, link: Link, msg: Talk, payload: Sequence[bytes]) -> None:
+    attempt = link.received.get(msg.address)
+    if attempt is None:
+        return
+    if attempt.target is not None:
+        attempt.target.out_talk.append((msg.address, payload[0]))
+    else:
+        attempt.talk = [*(attempt.talk or ()), payload[0]]
+
+
+def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) -> None:
+    node.forget(msg.job)
+
+
+def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:
+    node.handle_waiting(link.conn, msg.idle, msg.receipt)
+
+
+def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) -> None:
+    node.handle_update(link.conn, msg.task_diff, msg.backlog)
+
+
+def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
+    node.want_credit += msg.credit
+    for _ in range(min(msg.recall, len(node.backlog))):
+        attempt = node.backlog.pop_shallowest()
+        if attempt.origin is not link:
+            node.backlog.add_first(attempt)
+            break
+        del link.received[attempt.address]
+        link.out_returned.append(attempt)
+    for employee in node.employees:
+        node.grantees[employee.conn] = employee
+    node.send_up_or_schedule_tasks([])
+
+
+def talk_up(node: NodeCore, link: Link, msg: Print | Log, payload: Sequence[bytes]) -> None:
+    if node.boss is not None:
+        node.outbox.append(Send(node.boss.conn, msg, payload))
+    else:
+        node.hear(msg)
+
+
+def system_error(node: NodeCore, link: Link, msg: SystemError_, payload: Sequence[bytes]) -> None:
+    node.hear(msg)
+    if node.boss is not None:
+        node.outbox.append(Send(node.boss.conn, msg, payload))
+
+
+def status_request(node: NodeCore, link: Link, msg: StatusRequest, payload: Sequence[bytes]) -> None:
+    node.status_desk.ask(msg.request, link.conn)
+
+
+def status_reply(node: NodeCore, link: Link, msg: StatusReply, payload: Sequence[bytes]) -> None:
+    node.status_desk.answer(node.conn_to_employee_dict[link.conn], msg)
+
+
+def shutdown(node: NodeCore, link: Link, msg: Shutdown, payload: Sequence[bytes]) -> None:
+    node.handle_shutdown()
+
+
+Handler = Callable[["NodeCore", Link, Any, Sequence[bytes]], None]
+
+FROM_BELOW: dict[type[Message], Handler] = {
+    Blobs: blobs,
+    Submit: submit_from_below,
+    Returned: returned,
+    Outcomes: outcomes_from_below,
+    Lost: lost,
+    Cancel: cancel,
+    Talk: talk,
+    Waiting: waiting,
+    Update: update,
+    Print: talk_up,
+    Log: talk_up,
+    StatusReply: status_reply,
+    SystemError_: system_error,
+}
+FROM_ABOVE: dict[type[Message], Handler] = {
+    Blobs: blobs,
+    Submit: submit_from_above,
+    Outcomes: outcomes_from_above,
+    Lost: lost,
+    Cancel: cancel,
+    Talk: talk,
+    Forget: forget,
+    Want: want,
+    StatusRequest: status_request,
+    Shutdown: shutdown,
+}

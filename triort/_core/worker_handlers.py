@@ -1,0 +1,97 @@
+"""What a worker does with each kind of message from its boss; anything else is the boss's fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from triort._core.attempts import Result
+from triort._core.links import Loss, unpack_tasks
+from triort._model.messages import (
+    Blobs,
+    Cancel,
+    Forget,
+    Lost,
+    Message,
+    Outcomes,
+    Shutdown,
+    Submit,
+    Talk,
+    Want,
+)
+
+if TYPE_CHECKING:
+    from triort._core.worker_core import WorkerCore
+
+
+def blobs(core: WorkerCore, message: Blobs, parts: Sequence[bytes]) -> None:
+    core.boss.learn(message, parts, core.hops.blobs)
+
+
+def submit(core: WorkerCore, message: Submit, parts: Sequence[bytes]) -> None:
+    for attempt in unpack_tasks(core.boss, message, parts, core.now):
+        core.backlog.add(attempt)
+
+
+def outcomes(core: WorkerCore, message: Outcomes, parts: Sequence[bytes]) -> None:
+    core.boss.batch_read = message.batch
+    for address, kind, duration, part in zip(
+        message.addresses, message.kinds, message.durations_us, parts, strict=True
+    ):
+        attempt = core.boss.close(address)
+        if attempt is not None:
+            core.hops.pass_result(attempt, Result(address, kind, duration, part))
+
+
+def lost(core: WorkerCore, message: Lost, parts: Sequence[bytes]) -> None:
+    for address, blamed, crash in zip(message.addresses, message.blamed, parts, strict=True):
+        attempt = core.boss.close(address)
+        if attempt is not None:
+            core.hops.pass_loss(attempt, Loss(address, blamed, crash))
+
+
+def cancel(core: WorkerCore, message: Cancel, parts: Sequence[bytes]) -> None:
+    for address in message.addresses:
+        attempt = core.boss.received.get(address)
+        if attempt is not None:
+            core.cancel_attempt(attempt)
+
+
+def talk(core: WorkerCore, message: Talk, parts: Sequence[bytes]) -> None:
+    attempt = core.boss.received.get(message.address)
+    if attempt is not None:
+        core.hear(attempt, parts[0])
+
+
+def forget(core: WorkerCore, message: Forget, parts: Sequence[bytes]) -> None:
+    core.hops.blobs.pop(message.job, None)
+    core.boss.forget(message.job)
+
+
+def want(core: WorkerCore, message: Want, parts: Sequence[bytes]) -> None:
+    core.want += message.credit
+    if message.recall:
+        unstarted = [attempt for attempt in core.backlog if attempt.origin is core.boss]
+        for attempt in unstarted[-message.recall :]:
+            core.backlog.remove(attempt)
+            del core.boss.received[attempt.address]
+            core.boss.out_returned.append(attempt)
+
+
+def shutdown(core: WorkerCore, message: Shutdown, parts: Sequence[bytes]) -> None:
+    core.shutting_down = True
+
+
+Handler = Callable[["WorkerCore", Any, Sequence[bytes]], None]
+
+FROM_BOSS: dict[type[Message], Handler] = {
+    Blobs: blobs,
+    Submit: submit,
+    Outcomes: outcomes,
+    Lost: lost,
+    Cancel: cancel,
+    Talk: talk,
+    Forget: forget,
+    Want: want,
+    Shutdown: shutdown,
+}
