@@ -208,10 +208,11 @@ class Client:
         number = session.next_serial()
         session.requests[number] = job
         job._request = number
-        for start in range(0, max(len(items), 1), PARTS_PER_MESSAGE_MAX):
-            chunk = items[start : start + PARTS_PER_MESSAGE_MAX]
+        step = PARTS_PER_MESSAGE_MAX - 1
+        for start in range(0, max(len(items), 1), step):
+            chunk = items[start : start + step]
             blobs = [blob] if start == 0 else []
-            last = start + PARTS_PER_MESSAGE_MAX >= len(items)
+            last = start + step >= len(items)
             parts = [*blobs, *chunk]
             session.send(SubmitJob(number, spec, len(blobs), last, [len(part) for part in parts]), parts)
         return job

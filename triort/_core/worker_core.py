@@ -42,6 +42,8 @@ class Running:
     """The nearest ancestor, or the task itself, that the boss has given to this worker: what the boss knows of it."""
     handle: Any = None
     holds_slot: bool = True
+    waits: int = 0
+    """How many of the task's own trio tasks wait for children; the slot is free while any does."""
     children: dict[Address, Child] = attrs.Factory(dict)
     messages: list[bytes] = attrs.Factory(list)
     result: Result | None = None
@@ -278,7 +280,8 @@ class WorkerCore:
         self.backlog.add(fresh)
 
     def _settled(self, child: Child, result: Result) -> None:
-        self._task_diff -= 1
+        if child.attempt.target is None:
+            self._task_diff -= 1
         parent = child.parent
         del parent.children[child.attempt.address]
         self.events.append(Settled(child, result))

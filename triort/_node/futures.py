@@ -119,12 +119,12 @@ class Future:
         if self._event is None:
             self._event = trio.Event()
         event = self._event
-        worker.suspend(owner, self, trio.current_effective_deadline())
+        worker.waits.begin(owner, self, trio.current_effective_deadline())
         worker.wake()
         try:
             await event.wait()
         finally:
-            worker.retake(owner, self)
+            worker.waits.end(owner, self)
 
     async def _wait_all(self) -> Any:
         self._check_owner()
@@ -141,6 +141,10 @@ class Future:
                 while self._open:
                     await self._wait_event()
             raise
+        if self._failure is not None and self._failure[0] == OutcomeKind.CANCELLED and not self._cancelled:
+            # A scope around this wait has expired while the child kept the CPU: a poke has cancelled the child, and
+            # trio has not seen the deadline yet. The scope's Cancelled is the answer, not the child's.
+            await trio.lowlevel.checkpoint()
         return self._value()
 
     async def _next(self) -> list[tuple[int, Any]]:

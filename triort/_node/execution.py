@@ -1,0 +1,184 @@
+"""How a worker runs the functions of users: from a started task to its outcome, async and sync alike.
+
+Whatever a function does (returns, raises anything at all, is interrupted) becomes one outcome; the worker lives on.
+While a task's code, or code of its values that pickle calls, is on the CPU, the worker's page says so.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from types import CodeType, CoroutineType
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from triort._core.worker_core import Running
+from triort._model.errors import RemoteError, TaskInterrupted
+from triort._model.limits import FLUSH_US, GRACE_S
+from triort._model.outcomes import OutcomeKind
+from triort._node.async_tasks import CURRENT
+from triort._node.sync_tasks import SyncTask, SyncTasks
+from triort._wire import payload
+
+if TYPE_CHECKING:
+    from triort._node.worker import Worker
+
+EXIT_STUCK = 70
+
+Call = Callable[..., Any]
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+
+class AsyncTask:
+    """The handle of an async task: its cancel scope, and when its function has returned."""
+
+    __slots__ = ("ended", "scope")
+
+    def __init__(self, scope: trio.CancelScope) -> None:
+        self.scope = scope
+        self.ended = trio.Event()
+
+
+class Execution:
+    """Runs the tasks that the core has started."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.sync_tasks = SyncTasks(self._run_sync)
+        self.nursery: trio.Nursery | None = None
+        self.boundary: set[CodeType] = {Execution._run_sync.__code__, Execution._run_async.__code__}
+        """Where triort calls a user's function: frames below these are not the task's."""
+
+    def start(self, running: Running) -> None:
+        """Load function and arguments and run the task, a sync one until it ends or waits."""
+        worker = self.worker
+        known = worker.functions.known(running.attempt.spec.function)
+        if worker.results and (known is None or not known.cost_ns or known.cost_ns > FLUSH_US * 1000):
+            worker.flush()
+        if running.attempt.deadline is not None:
+            worker.waits.publish()
+        worker.enter(running)
+        try:
+            function = worker.functions.load(running.attempt)
+            args, kwargs = worker.functions.load_call(running.attempt)
+        except BaseException as exc:  # the user's modules and classes run here: anything may come
+            failure = payload.dump_failure(exc)
+            worker.leave()
+            self._return(running, OutcomeKind.ERROR, failure, time.perf_counter_ns())
+            return
+        worker.leave()
+        if function.is_async:
+            self._start_async(running, function.call, args, kwargs)
+        else:
+            self.sync_tasks.start(running, function.call, args, kwargs)
+
+    def stop(self, running: Running) -> None:
+        """A started task is cancelled and not on the CPU: stop it where it waits. Called in the loop."""
+        handle = running.handle
+        if isinstance(handle, SyncTask):
+            self.sync_tasks.wake(handle, interrupt=True)
+        elif isinstance(handle, AsyncTask):
+            handle.scope.cancel()
+            assert self.nursery is not None
+            self.nursery.start_soon(self._watch_stop, running, handle)
+
+    async def _watch_stop(self, running: Running, handle: AsyncTask) -> None:
+        """A cancelled async task has the grace time to end, not counting its waits for children (who have their own);
+        after that, this process goes."""
+        while not handle.ended.is_set():
+            with trio.move_on_after(GRACE_S):
+                await handle.ended.wait()
+            if not handle.ended.is_set() and running.holds_slot:
+                name = running.attempt.spec.function_name
+                os.write(2, f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n".encode())
+                os._exit(EXIT_STUCK)
+
+    def _start_async(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
+        assert self.nursery is not None
+        self.nursery.start_soon(self._run_async, running, call, args, kwargs)
+
+    def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
+        """One sync task, from its start to its outcome; runs in its greenlet."""
+        worker = self.worker
+        start = time.perf_counter_ns()
+        worker.enter(running)
+        try:
+            value = call(*args, **kwargs)
+        except BaseException as exc:  # every way to leave a user's function is an outcome
+            kind, data = self._failure(running, exc)
+        else:
+            if type(value) is CoroutineType:
+                worker.leave()
+                self._start_async(running, _awaited, (value,), {})
+                return
+            kind, data = self._value(value)
+        worker.leave()
+        self._return(running, kind, data, start)
+
+    async def _run_async(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
+        """One async task, from its start to its outcome; runs in its own trio task."""
+        worker = self.worker
+        start = time.perf_counter_ns()
+        CURRENT.set(running)
+        worker.enter(running)
+        deadline = running.attempt.deadline
+        scope = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
+        handle = running.handle = AsyncTask(scope)
+        if running.cancelled:
+            scope.cancel()
+        failure: BaseException | None = None
+        value: Any = None
+        try:
+            with scope:
+                value = await call(*args, **kwargs)
+        except trio.Cancelled:
+            raise  # the worker itself ends
+        except BaseException as exc:
+            failure = exc
+        if failure is not None:
+            kind, data = self._failure(running, failure)
+        elif scope.cancelled_caught and not running.cancelled:
+            kind, data = self._timeout(running)
+        else:
+            kind, data = self._value(value)
+        CURRENT.set(None)
+        worker.leave()
+        handle.ended.set()
+        self._return(running, kind, data, start)
+        worker.act()
+        worker.wake()
+
+    def _return(self, running: Running, kind: int, data: bytes, start_ns: int) -> None:
+        worker = self.worker
+        took_ns = time.perf_counter_ns() - start_ns - worker.waits.take_ns(running)
+        function = worker.functions.known(running.attempt.spec.function)
+        if function is not None:
+            function.cost_ns = took_ns if not function.cost_ns else 0.8 * function.cost_ns + 0.2 * took_ns
+        worker.output.end_task(running)
+        running.handle = None
+        worker.results += 1
+        worker.core.returned(running, kind, data, max(took_ns // 1000, 1))
+
+    def _value(self, value: Any) -> tuple[int, bytes]:
+        try:
+            return OutcomeKind.VALUE, payload.dumps(value)
+        except Exception as exc:
+            kind = type(value).__qualname__
+            reason = payload.describe(exc)
+            error = RemoteError(type(exc).__qualname__, f"the result ({kind}) cannot be pickled: {reason}")
+            return OutcomeKind.ERROR, payload.dump_failure(error)
+
+    def _failure(self, running: Running, exc: BaseException) -> tuple[int, bytes]:
+        if isinstance(exc, TaskInterrupted) and not running.cancelled and running.attempt.deadline is not None:
+            return self._timeout(running)
+        return OutcomeKind.ERROR, payload.dump_failure(exc)
+
+    def _timeout(self, running: Running) -> tuple[int, bytes]:
+        return OutcomeKind.TIMEOUT, str(running.attempt.spec.options.timeout_s).encode()
+
+
+async def _awaited(value: Any) -> Any:
+    return await value
