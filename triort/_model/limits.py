@@ -61,3 +61,7 @@ STATUS_DEPTH_MAX = 64
 ACCEPT_WAIT_S = 0.1
 LISTEN_BACKLOG_MAX = 1_024
 SHUTDOWN_WORKERS_S = 1.0
+
+# workers that connect by themselves, and commands
+RENDEZVOUS_LINE_BYTES_MAX = 256
+STATUS_S = 10.0

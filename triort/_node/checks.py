@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import trio
+
 from triort._model.errors import StartupError, TriortError, UsageError
 
 PORT_MAX = 65_535
@@ -38,6 +40,8 @@ def single_error() -> Iterator[None]:
         yield
     except BaseExceptionGroup as group:
         ours, others = group.split(TriortError)
+        if others is not None:
+            others = others.split(trio.Cancelled)[1]  # these end where their scope ends, and the error goes on
         if others is not None or ours is None:
             raise
         leaves = list(_leaves(ours))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import trio
 
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
+from triort._model.errors import StartupError
 from triort._model.limits import NAME_CHARS_MAX
-from triort._model.messages import Started, SystemError_
+from triort._model.messages import Hello, Started, SystemError_
 from triort._node.checks import check_num_workers, check_port, describe
 from triort._node.handshake import welcome
+from triort._node.rendezvous import open_rendezvous
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT, ServerBase
 from triort._transport.sockets import SocketConnection
 
@@ -29,7 +34,8 @@ class Manager(ServerBase):
         num_workers: how many workers to spawn or to wait for; -1: as many as the CPUs that this process may use.
             Ignored if ``ipports`` is given.
         ipports: the addresses and ports of running managers to connect to.
-        worker_port: where this manager listens for workers that connect by themselves.
+        worker_port: where this manager listens for workers that connect by themselves, on loopback; 0 picks a free
+            port.
         only_connect: do not spawn workers, wait for them at ``worker_port``.
         host: the address to listen on; loopback only, until there is TLS.
         name: how this node is called in logs and errors; ``m`` and its port by default.
@@ -65,22 +71,36 @@ class Manager(ServerBase):
     async def run(self) -> None:
         """Main loop: listen for the boss, start what is below, serve until the boss says shutdown or is gone.
 
-        Raises `StartupError` when the start fails or the node cannot go on. A cancel ends everything below.
+        Raises `StartupError` when the start fails and `ConnectionLost` when the node cannot go on. A cancel ends everything below.
         """
         async with self.open_node():
+            if self.only_connect and self.ipports is None:
+                self.rendezvous = await open_rendezvous(self, self.worker_port)
+                self.worker_port = self.rendezvous.port
             conn, hello = await self.listen_once(self.host, self.port)
-            self.sel.put_nowait(self.set_boss, conn, hello.name, hello.lower_id, hello.upper_id)
             self.lower_id_bound, self.upper_id_bound = hello.lower_id, hello.upper_id
             welcome(conn, self.name, hello.lower_id)
             try:
-                await self._start_employees()
+                await self._start_under(conn)
             except BaseException as exc:
                 self.send_last(conn, SystemError_(self.name, describe(exc)))
                 conn.close()
                 raise
-            self.sel.put_nowait(self._report_start, conn)
-            await self.serve_link(conn, Direction.ABOVE, [])
+            self.sel.put_nowait(self._report_start, conn, hello)
+            self.start_soon(self.serve_link, conn, Direction.ABOVE, [])
             await self.wait_ended()
+
+    async def _start_under(self, conn: SocketConnection) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch_boss, conn)
+            await self._start_employees()
+            nursery.cancel_scope.cancel()
+
+    async def _watch_boss(self, conn: SocketConnection) -> None:
+        """Until this node has started, its boss has nothing to say but that it ends."""
+        with suppress(trio.EndOfChannel, trio.BrokenResourceError):
+            await conn.receive()
+        raise StartupError(f"{self.name}: the boss has gone before all below had started")
 
     async def _start_employees(self) -> None:
         if self.ipports is not None:
@@ -90,7 +110,8 @@ class Manager(ServerBase):
         else:
             await self.spawn_workers(self.num_workers, self.worker_port)
 
-    def _report_start(self, conn: SocketConnection) -> None:
+    def _report_start(self, conn: SocketConnection, hello: Hello) -> None:
+        self.set_boss(conn, hello.name, hello.lower_id, hello.upper_id)
         self.outbox.append(Send(conn, Started(self.total_workers, self.name, self.pid), ()))
 
     def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:

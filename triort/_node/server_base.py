@@ -15,6 +15,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import trio
@@ -22,13 +23,14 @@ import trio
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
-from triort._model.errors import ProtocolError, StartupError, UsageError
+from triort._model.errors import ConnectionLost, ProtocolError, StartupError, UsageError
 from triort._model.ids import split_ids
 from triort._model.limits import DIAL_S, SHUTDOWN_WORKERS_S, START_S
 from triort._model.messages import Hello, Message, Received, Shutdown, Started
 from triort._node.checks import single_error
 from triort._node.handshake import greet, make_hello, receive_hello
 from triort._node.inbox import Inbox
+from triort._node.rendezvous import Rendezvous, gather_workers
 from triort._node.worker_pool import WorkerPool
 from triort._transport.connection import Connection
 from triort._transport.sockets import SocketConnection
@@ -56,6 +58,7 @@ class ServerBase(NodeCore):
         self.sel = Inbox()
         self.logger = logging.getLogger(f"triort.{self.kind}")
         self.pool: WorkerPool | None = None
+        self.rendezvous: Rendezvous | None = None
         self._nursery: trio.Nursery | None = None
         self._conns: dict[Connection, Direction] = {}
         self._failure: str | None = None
@@ -82,9 +85,10 @@ class ServerBase(NodeCore):
 
         Waits until it has started, that is, until all below it have; raises `StartupError`.
         """
-        conn = await dial_tcp(ip, port, timeout_s=DIAL_S)
+        conn = await dial_tcp(ip, port, timeout_s=DIAL_S, on_retry=partial(self.note_retry, f"{ip}:{port}"))
         try:
             answer, rest = await greet(conn, make_hello("boss", self.name, lower_id=lb, upper_id=ub))
+            conn.lift_limit()
             conn.name = answer.name
             started, rest = await self._receive_started(conn, rest, f"manager {answer.name} at {ip}:{port}")
         except BaseException:
@@ -93,6 +97,10 @@ class ServerBase(NodeCore):
         employee = Employee(Link(conn, answer.name), answer.name, "manager", lb, ub, started.pid, started.num_workers)
         self.sel.put_nowait(self.add_employee, employee)
         self.serve_employee(conn, rest)
+
+    def note_retry(self, address: str, attempt: int, reason: str) -> None:
+        """A manager was not there; it is dialled again after a while."""
+        self.logger.info("%s: attempt %d to connect to %s: %s", self.name, attempt, address, reason)
 
     async def _receive_started(
         self, conn: Connection, rest: list[Received], what: str
@@ -115,14 +123,17 @@ class ServerBase(NodeCore):
 
         They inherit their links, so ``port`` is not needed; raises `StartupError` if one does not start.
         """
-        if self.pool is None:
-            self.pool = await self._open_pool()
-        await self.pool.start(count_cpus() if num_workers == -1 else num_workers)
+        pool = self.open_pool()
+        if not pool.has_template:
+            assert self._nursery is not None
+            await self._nursery.start(pool.run)
+        await pool.start(count_cpus() if num_workers == -1 else num_workers)
 
     async def connect_to_workers(self, num_workers: int = -1, port: int = DEFAULT_WORKER_PORT) -> None:
-        """Wait for so many worker processes to connect by themselves at ``port`` on loopback."""
-        from triort._node.rendezvous import gather_workers
+        """Wait for so many worker processes to connect by themselves at ``port`` on loopback, `START_S` at most.
 
+        Later ones are welcome too, as long as this node runs. Raises `StartupError` when there are too few.
+        """
         await gather_workers(self, count_cpus() if num_workers == -1 else num_workers, port)
 
     async def listen_once(self, ip: str, port: int) -> tuple[SocketConnection, Hello]:
@@ -152,9 +163,10 @@ class ServerBase(NodeCore):
         then: Callable[[tuple[SocketConnection, Hello]], Awaitable[None]],
     ) -> None:
         async with trio.open_nursery() as nursery:
-            while True:
-                conn = await accept_tcp(listener)
-                nursery.start_soon(self._let_in, conn, roles, then)
+            with suppress(trio.ClosedResourceError):  # this node has closed the listener
+                while True:
+                    conn = await accept_tcp(listener)
+                    nursery.start_soon(self._let_in, conn, roles, then)
 
     async def _let_in(
         self,
@@ -186,16 +198,14 @@ class ServerBase(NodeCore):
         """Put what comes over a connection into the inbox, until it ends."""
         self._conns[conn] = direction
         self.start_soon(conn.run_writer)
-        reason = "the peer has closed it"
+        reason = ""
         try:
             while True:
                 if mail:
                     self.sel.put_nowait(self._on_mail, conn, direction, mail)
                 mail = await conn.receive()
-        except trio.EndOfChannel:
+        except (trio.EndOfChannel, trio.ClosedResourceError):
             pass
-        except trio.ClosedResourceError:
-            reason = "closed here"
         except (trio.BrokenResourceError, ProtocolError) as exc:
             reason = f"{type(exc).__name__}: {exc}"
         self.sel.put_nowait(self._on_end, conn, direction, reason)
@@ -222,7 +232,7 @@ class ServerBase(NodeCore):
         self._nursery.start_soon(fn, *args)
 
     def fail(self, reason: str) -> None:
-        """Something happened that this node cannot run on with: it ends, and `run` raises `StartupError`."""
+        """Something happened that this node cannot run on with: it ends, and `run` raises `ConnectionLost`."""
         self._failure = self._failure or reason
         self.handle_system_error(reason)
         self.handle_shutdown()
@@ -248,7 +258,8 @@ class ServerBase(NodeCore):
         if employee is not None and employee.kind == "worker":
             return  # its exit, which says more, is on its way
         if self.running:
-            self.logger.info("%s: the link to %s has ended: %s", self.name, conn.name, reason)
+            level = logging.WARNING if reason else logging.INFO
+            self.logger.log(level, "%s: the link to %s has ended: %s", self.name, conn.name, reason or "in order")
         self.handle_disconnect(conn)
 
     def _perform(self, sends: list[Send]) -> None:
@@ -286,18 +297,18 @@ class ServerBase(NodeCore):
                     await self.pool.stop(SHUTDOWN_WORKERS_S)
                 nursery.cancel_scope.cancel()
         if self._failure is not None:
-            raise StartupError(self._failure)
+            raise ConnectionLost(self._failure)
 
     async def wait_ended(self) -> None:
         """Wait until the scheduler has ended: after a shutdown or a failure."""
         await self._ended.wait()
 
-    async def _open_pool(self) -> WorkerPool:
-        pool = WorkerPool(self, self.blas_threads, self.cpus)
-        assert self._nursery is not None
-        await self._nursery.start(pool.run)
-        self._nursery.start_soon(pool.watch)
-        return pool
+    def open_pool(self) -> WorkerPool:
+        """The node's workers, and a task that watches them."""
+        if self.pool is None:
+            self.pool = WorkerPool(self, self.blas_threads, self.cpus)
+            self.start_soon(self.pool.watch)
+        return self.pool
 
     def _dismiss_employees(self) -> None:
         self.running = False

@@ -13,13 +13,14 @@ from triort._node.page import SharedPage
 
 @attrs.frozen
 class WorkerExit:
-    """How a worker ended: by ``exit_code`` or by ``signal``; ``memory_bytes`` is the most that it had in memory."""
+    """How a worker ended: by ``exit_code`` or by ``signal``; ``memory_bytes`` is the most that it had in memory. None is
+    what only its parent, who is not here, can know."""
 
     node_id: int
     pid: int
     exit_code: int | None
     signal: int | None
-    memory_bytes: int
+    memory_bytes: int | None
 
 
 @attrs.define(eq=False)
@@ -35,6 +36,7 @@ class SpawnedWorker:
     """The boss's end of the link, non-blocking."""
     page: SharedPage
     _register: "dict[int, SpawnedWorker]"
+    replaced_here: bool = True
 
     def poke(self) -> None:
         """Send SIGUSR1; nothing happens if the worker has ended."""

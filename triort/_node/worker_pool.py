@@ -1,4 +1,4 @@
-"""The workers of one node: started through its template, watched by their pages, replaced when they die.
+"""The workers of one node: watched by their pages; those started through its template are replaced when they die.
 
 Everything that touches the node's books is put into its inbox; this module waits, starts and signals.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import msgspec
@@ -22,8 +22,8 @@ from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
-from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS
-from triort._node.spawned import SpawnedWorker, WorkerExit
+from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS, SharedPage
+from triort._node.spawned import WorkerExit
 from triort._node.spawning import Template, open_template
 from triort._transport.sockets import SocketConnection
 
@@ -33,11 +33,32 @@ if TYPE_CHECKING:
 _encode = msgspec.msgpack.Encoder().encode
 
 
+class WorkerProcess(Protocol):
+    """A worker process as its boss holds it, whoever has started it."""
+
+    node_id: int
+    name: str
+    pid: int
+    pidfd: int
+    page: SharedPage
+    replaced_here: bool
+    """Whether this node starts another one when it dies."""
+
+    def poke(self) -> None:
+        """Send SIGUSR1; nothing happens if it has ended."""
+
+    def kill(self) -> None:
+        """Send SIGKILL; nothing happens if it has ended."""
+
+    def close(self) -> None:
+        """Free what is held of it; idempotent."""
+
+
 @attrs.define(eq=False)
 class PoolWorker:
     """One living worker: the process, its link, and what the boss remembers of it."""
 
-    process: SpawnedWorker
+    process: WorkerProcess
     conn: SocketConnection
     employee: Employee
     watch: Watch
@@ -45,7 +66,7 @@ class PoolWorker:
 
 @attrs.define(eq=False)
 class WorkerPool:
-    """Made by `ServerBase.spawn_workers`; `run` is a task of the node's nursery."""
+    """Made by `ServerBase.open_pool`; `watch` is a task of the node's nursery, and `run` if workers are spawned."""
 
     node: ServerBase
     blas_threads: int | None = 1
@@ -64,8 +85,7 @@ class WorkerPool:
             task_status.started()
             try:
                 while True:
-                    ended = await template.receive_exit()
-                    self.node.sel.put_nowait(self._on_exit, ended)
+                    self.report_exit(await template.receive_exit())
             except ConnectionLost as exc:
                 self.node.sel.put_nowait(self.node.fail, f"{self.node.name}: {exc}")
                 await trio.sleep_forever()
@@ -79,14 +99,27 @@ class WorkerPool:
     async def start_one(self) -> None:
         """Start a worker with a fresh id and wait until it is ready, `START_S` at most."""
         assert self._template is not None
+        node_id, name = self.next_identity()
+        cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
+        process = await self._template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
+        await self.adopt(process, SocketConnection(process.sock, name))
+
+    @property
+    def has_template(self) -> bool:
+        """Whether workers can be started here."""
+        return self._template is not None
+
+    def next_identity(self) -> tuple[int, str]:
+        """Id and name for the next worker; raises `StartupError` when all ids are used up."""
         self._serial += 1
         node_id = self.node.lower_id_bound + self._serial
         if node_id >= self.node.upper_id_bound:
             raise StartupError(f"{self.node.name} has used up its worker ids")
-        name = f"{self.node.name}.w{self._serial}"
-        cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
-        process = await self._template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
-        conn = SocketConnection(process.sock, name)
+        return node_id, f"{self.node.name}.w{self._serial}"
+
+    async def adopt(self, process: WorkerProcess, conn: SocketConnection) -> None:
+        """Wait until a worker is ready, `START_S` at most, and enter it into the books; raises `StartupError`."""
+        name = process.name
         try:
             with trio.fail_after(START_S):
                 received = await conn.receive()
@@ -96,10 +129,13 @@ class WorkerPool:
         if not isinstance(started, Started):
             raise StartupError(f"worker {name} (pid {process.pid}) said {type(started).__name__} instead of STARTED")
         link = Link(conn, name)
-        employee = Employee(link, name, "worker", node_id, node_id + 1, process.pid, 1)
-        worker = PoolWorker(process, conn, employee, Watch(link))
-        self.node.sel.put_nowait(self._on_started, worker)
+        employee = Employee(link, name, "worker", process.node_id, process.node_id + 1, process.pid, 1)
+        self.node.sel.put_nowait(self._on_started, PoolWorker(process, conn, employee, Watch(link)))
         self.node.serve_employee(conn, received[1:])
+
+    def report_exit(self, ended: WorkerExit) -> None:
+        """A worker has ended."""
+        self.node.sel.put_nowait(self._on_exit, ended)
 
     def note_sent(self, conn: object, num_messages: int) -> None:
         """So many messages have been sent to a worker."""
@@ -137,10 +173,13 @@ class WorkerPool:
         blame = Loss(root, True, _encode(crash)) if address else None
         worker.conn.close()
         worker.process.close()
-        how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
+        if ended.signal is None and ended.exit_code is None:
+            how = "how is known to the one who has started it"
+        else:
+            how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
         self.node.logger.warning("worker %s (pid %d) has ended: %s", worker.process.name, ended.pid, how)
         self.node.handle_disconnect(worker.conn, blame)
-        if self.node.running:
+        if self.node.running and worker.process.replaced_here:
             self._replace()
 
     def _replace(self) -> None:
@@ -180,7 +219,7 @@ class WorkerPool:
                     case Action.KILL:
                         node.logger.warning("worker %s ignores a cancel and is killed", worker.process.name)
                         worker.process.kill()
-        if not busy:
+        if not busy and self._busy.is_set():  # an unset one may have a waiter already
             self._busy = trio.Event()
 
     def _by_conn(self, conn: object) -> PoolWorker | None:

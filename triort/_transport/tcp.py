@@ -13,7 +13,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import trio
 
@@ -80,7 +80,14 @@ async def listen_tcp(host: str, port: int) -> list[socket.socket]:
 
 
 async def accept_tcp(listener: socket.socket, *, max_bytes: int | None = HANDSHAKE_BYTES_MAX) -> SocketConnection:
-    """Wait for the next connection. What it sends is limited to ``max_bytes`` until its `lift_limit` is called.
+    """Wait for the next connection, as `accept_socket` does. What it sends is limited to ``max_bytes`` until its
+    `lift_limit` is called."""
+    sock, address = await accept_socket(listener)
+    return _connection(sock, _show(address[0], address[1]), max_bytes)
+
+
+async def accept_socket(listener: socket.socket) -> tuple[socket.socket, Any]:
+    """Wait for the next connection; returns its socket, for words that are no frames, and the peer's address.
 
     Outlasts connections that are gone already and a lack of file descriptors. A cancel loses no connection. Raises
     `trio.ClosedResourceError` when the listener is closed.
@@ -90,13 +97,11 @@ async def accept_tcp(listener: socket.socket, *, max_bytes: int | None = HANDSHA
         if listener.fileno() < 0:
             raise trio.ClosedResourceError
         try:
-            sock, address = listener.accept()
+            return listener.accept()
         except BlockingIOError:
             await trio.lowlevel.wait_readable(listener)
         except OSError as error:
             await trio.sleep(0 if error.errno == errno.ECONNABORTED else ACCEPT_WAIT_S)
-        else:
-            return _connection(sock, _show(address[0], address[1]), max_bytes)
 
 
 def close_listener(listener: socket.socket) -> None:
@@ -114,25 +119,31 @@ async def dial_tcp(
     max_bytes: int | None = HANDSHAKE_BYTES_MAX,
     on_retry: Callable[[int, str], None] | None = None,
 ) -> SocketConnection:
+    """Connect as `dial_socket` does. What the peer sends is limited to ``max_bytes`` until `lift_limit` is called."""
+    sock = await dial_socket(host, port, timeout_s=timeout_s, on_retry=on_retry)
+    return _connection(sock, _show(host, port), max_bytes)
+
+
+async def dial_socket(
+    host: str, port: int, *, timeout_s: float, on_retry: Callable[[int, str], None] | None = None
+) -> socket.socket:
     """Connect, again and again with growing waits, for ``timeout_s``; ``on_retry(attempt, reason)`` hears of failures.
 
-    What the peer sends is limited to ``max_bytes`` until `lift_limit` is called. A cancel leaves nothing open. Raises
-    `UsageError` for an address that is not loopback, `StartupError` with the last reason when the time is over.
+    A cancel leaves nothing open. Raises `UsageError` for an address that is not loopback, `StartupError` with the last
+    reason when the time is over.
     """
     reason, attempt, wait_s = "no answer", 0, DIAL_WAIT_FIRST_S
     with trio.move_on_after(timeout_s):
         while True:
             attempt += 1
             try:
-                sock = await _dial_once(host, port)
+                return await _dial_once(host, port)
             except socket.gaierror as error:
                 reason = error.strerror or str(error)
                 if error.errno != socket.EAI_AGAIN:
                     break
             except OSError as error:
                 reason = _reason(error)
-            else:
-                return _connection(sock, _show(host, port), max_bytes)
             if on_retry is not None:
                 on_retry(attempt, reason)
             await trio.sleep(wait_s)
