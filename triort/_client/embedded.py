@@ -20,7 +20,7 @@ async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -
 
     The server runs in this trio loop, the workers (-1: one for each CPU that may be used) are processes below this
     one; nothing listens anywhere. Waits until the workers are ready; raises `StartupError`. Leaving the block cancels
-    open jobs and ends the workers; a cancel does so at once.
+    open jobs and ends the workers.
 
     Args:
         num_workers: how many worker processes.
@@ -28,10 +28,12 @@ async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -
     """
     server = Server(None, None, num_workers=num_workers, name="embedded", blas_threads=blas_threads)
     ours, theirs = open_memory_pair("client", "server")
+    server_scope = trio.CancelScope()
     error: BaseException | None = None
     with single_error():
         async with trio.open_nursery() as nursery:
-            await nursery.start(server.run)
+            await nursery.start(_run_in, server_scope, server)
+            server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(ours)
             try:
                 async with serve_session(theirs) as client:
@@ -41,6 +43,13 @@ async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -
             server.sel.put_nowait(server.handle_shutdown)
     if error is not None:
         raise error
+
+
+async def _run_in(
+    scope: trio.CancelScope, server: Server, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    with scope:
+        await server.run(task_status=task_status)
 
 
 def run(fn: Callable[..., Any], *args: Any, num_workers: int = -1, **kwargs: Any) -> Any:

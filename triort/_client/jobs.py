@@ -10,6 +10,7 @@ import trio
 
 from triort._model.errors import ConnectionLost
 from triort._model.ids import JobId
+from triort._model.limits import CANCEL_S
 from triort._model.messages import JobOutcomes, Parts
 from triort._model.outcomes import OutcomeKind
 from triort._wire import payload
@@ -81,12 +82,12 @@ class Job:
     # -- for the session -----------------------------------------------------------------------------------------
 
     async def _result_or_cancel(self) -> Any:
-        """As `result`, but a cancel cancels the job and waits for its end."""
+        """As `result`, but a cancel cancels the job and waits for its end, `CANCEL_S` at most."""
         try:
             return await self.result()
         except trio.Cancelled:
             self._cancel_nowait()
-            with trio.CancelScope(shield=True):
+            with trio.move_on_after(CANCEL_S, shield=True):
                 await self._ended.wait()
             raise
 

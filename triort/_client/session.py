@@ -235,17 +235,23 @@ async def serve_session(conn: Connection) -> AsyncIterator[Client]:
     session = Session(conn)
     error: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(conn.run_writer)
-        nursery.start_soon(session.run)
+        nursery.start_soon(_run_link, conn, session)
         try:
             yield Client(session, Options())
         except BaseException as exc:  # raised again below, so that no nursery wraps it
             error = exc
         session.lose("this client has been closed")
         conn.close()
-        nursery.cancel_scope.cancel()
     if error is not None:
         raise error
+
+
+async def _run_link(conn: Connection, session: Session) -> None:
+    """Serve the link until it is closed, also under a cancel: jobs that it cancels have to hear of their end."""
+    with trio.CancelScope(shield=True):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(conn.run_writer)
+            nursery.start_soon(session.run)
 
 
 @asynccontextmanager
@@ -255,8 +261,15 @@ async def open_client(address: str | None = None) -> AsyncIterator[Client]:
     Waits for it with growing pauses, some seconds at most; raises `StartupError` with the address and the reason.
     Leaving the block cancels the jobs that are still open.
     """
+    async with dial_client(address, DIAL_S) as client:
+        yield client
+
+
+@asynccontextmanager
+async def dial_client(address: str | None, timeout_s: float) -> AsyncIterator[Client]:
+    """As `open_client`, with another patience."""
     host, port = parse_endpoint(address or _DEFAULT_ADDRESS, 7472)
-    conn = await dial_tcp(host, port, timeout_s=DIAL_S)
+    conn = await dial_tcp(host, port, timeout_s=timeout_s)
     try:
         await greet(conn, make_hello("client", f"{os.path.basename(sys.argv[0] or 'python')}[{os.getpid()}]"))
     except BaseException:

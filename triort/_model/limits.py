@@ -33,6 +33,7 @@ FLUSH_US = 1_000
 # cancellation and shutdown
 POKE_S = 0.005
 GRACE_S = 5.0
+CANCEL_S = 30.0
 SHUTDOWN_S = 5.0
 
 # crashes and restarts
@@ -65,3 +66,5 @@ SHUTDOWN_WORKERS_S = 1.0
 # workers that connect by themselves, and commands
 RENDEZVOUS_LINE_BYTES_MAX = 256
 STATUS_S = 10.0
+STATUS_DIAL_S = 1.0
+DEMO_LOOK_S = 0.2

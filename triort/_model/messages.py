@@ -155,14 +155,16 @@ class Forget(Message, tag=17):
 
 
 class Waiting(Message, tag=20):
-    """How many workers are idle below, as of the boss's batch ``receipt``."""
+    """How many workers are idle below, as of the boss's batch ``receipt``, of ``workers`` in all (-1: as before)."""
 
     idle: int
     receipt: int
+    workers: int = -1
 
 
 class Update(Message, tag=21):
-    """The number of tasks below has changed by ``task_diff``; ``backlog`` of them are placed nowhere yet."""
+    """The number of tasks below that were submitted there has changed by ``task_diff``; ``backlog`` of those that the
+    boss has given have found no place."""
 
     task_diff: int
     backlog: int
