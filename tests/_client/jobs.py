@@ -353,3 +353,28 @@ def sleep_and_pid(seconds: float) -> int:
 def mark_then_spin(path: str) -> None:
     Path(path).touch()
     spin()
+
+
+IMPORTED = ("colorsys", "fractions", "xml.dom.minidom", "email.mime.text", "unittest.mock")
+
+
+def import_for_ever() -> None:
+    while True:
+        for name in IMPORTED:
+            sys.modules.pop(name, None)
+            __import__(name)
+            spin(0.001)
+
+
+def find_half_made_modules(_: int = 0) -> list[str]:
+    bad = []
+    for name in IMPORTED:
+        try:
+            __import__(name)
+        except BaseException as exc:  # whatever an interrupted import has left
+            bad.append(f"{name}: {exc!r}")
+        else:
+            module = sys.modules[name]
+            if getattr(module.__spec__, "_initializing", False):
+                bad.append(f"{name} is half made")
+    return bad
