@@ -6,6 +6,7 @@ While a task's code, or code of its values that pickle calls, is on the CPU, the
 
 from __future__ import annotations
 
+import contextvars
 import os
 import time
 from collections.abc import Callable
@@ -16,10 +17,10 @@ import trio
 
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
-from triort._model.limits import FLUSH_US, GRACE_S
+from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_S
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import CURRENT
-from triort._node.sync_tasks import SyncTask, SyncTasks
+from triort._node.sync_tasks import SyncTasks, SyncWait
 from triort._wire import payload
 
 if TYPE_CHECKING:
@@ -47,38 +48,74 @@ class Execution:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
-        self.sync_tasks = SyncTasks(self._run_sync)
+        self.sync_tasks = SyncTasks(self._run_batch)
         self.nursery: trio.Nursery | None = None
+        self._until_ns = 0
+        self._to_spawn: list[tuple[Running, Call, Args, Kwargs]] = []
         self.boundary: set[CodeType] = {Execution._run_sync.__code__, Execution._run_async.__code__}
         """Where triort calls a user's function: frames below these are not the task's."""
 
-    def start(self, running: Running) -> None:
-        """Load function and arguments and run the task, a sync one until it ends or waits."""
+    def step(self, until_ns: int) -> bool:
+        """Start and resume what is ready, until the books or the time say that the loop is to look; false when there
+        was nothing. Called in the loop."""
+        sync_tasks = self.sync_tasks
+        self._until_ns = until_ns
+        if sync_tasks.resumable:
+            wait = sync_tasks.resumable.popleft()
+            self.worker.waits.end(wait.running)
+            sync_tasks.resume(wait)
+        elif self.worker.core.backlog and not self.worker.core.occupied:
+            sync_tasks.start_batch()
+        else:
+            return False
+        if self._to_spawn:
+            assert self.nursery is not None
+            for call in self._to_spawn:
+                self.nursery.start_soon(self._run_async, *call)
+            self._to_spawn.clear()
+        return True
+
+    def _run_batch(self) -> None:
+        """Run ready tasks one after the other; in a greenlet, and without trio's context."""
         worker = self.worker
-        known = worker.functions.known(running.attempt.spec.function)
-        if worker.results and (known is None or not known.cost_ns or known.cost_ns > FLUSH_US * 1000):
+        core = worker.core
+        while True:
+            running = core.next_task()
+            if running is None:
+                return
+            self._start(running)
+            if core.events or worker.results >= FLUSH_RESULTS_MAX or time.perf_counter_ns() > self._until_ns:
+                return
+
+    def _start(self, running: Running) -> None:
+        """Load function and arguments and run the task, a sync one until its end."""
+        worker, attempt = self.worker, running.attempt
+        start_ns = time.perf_counter_ns()
+        function = worker.functions.known(attempt.spec.function)
+        if worker.results and (function is None or not 0 < function.cost_ns <= FLUSH_US * 1000):
             worker.flush()
-        if running.attempt.deadline is not None:
+        if attempt.deadline is not None:
             worker.waits.publish()
         worker.enter(running)
         try:
-            function = worker.functions.load(running.attempt)
-            args, kwargs = worker.functions.load_call(running.attempt)
+            if function is None:
+                function = worker.functions.load(attempt)
+            args, kwargs = worker.functions.load_call(attempt)
         except BaseException as exc:  # the user's modules and classes run here: anything may come
             failure = payload.dump_failure(exc)
             worker.leave()
-            self._return(running, OutcomeKind.ERROR, failure, time.perf_counter_ns())
+            self._return(running, OutcomeKind.ERROR, failure, start_ns)
             return
-        worker.leave()
         if function.is_async:
-            self._start_async(running, function.call, args, kwargs)
+            worker.leave()
+            self._to_spawn.append((running, function.call, args, kwargs))
         else:
-            self.sync_tasks.start(running, function.call, args, kwargs)
+            self._run_sync(running, function.call, args, kwargs, start_ns)
 
     def stop(self, running: Running) -> None:
         """A started task is cancelled and not on the CPU: stop it where it waits. Called in the loop."""
         handle = running.handle
-        if isinstance(handle, SyncTask):
+        if isinstance(handle, SyncWait):
             self.sync_tasks.wake(handle, interrupt=True)
         elif isinstance(handle, AsyncTask):
             handle.scope.cancel()
@@ -96,27 +133,20 @@ class Execution:
                 os.write(2, f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n".encode())
                 os._exit(EXIT_STUCK)
 
-    def _start_async(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
-        assert self.nursery is not None
-        self.nursery.start_soon(self._run_async, running, call, args, kwargs)
-
-    def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
-        """One sync task, from its start to its outcome; runs in its greenlet."""
-        worker = self.worker
-        start = time.perf_counter_ns()
-        worker.enter(running)
+    def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs, start_ns: int) -> None:
+        """One sync task, from its start to its outcome; it is on the CPU already."""
         try:
-            value = call(*args, **kwargs)
+            value = contextvars.Context().run(call, *args, **kwargs)
         except BaseException as exc:  # every way to leave a user's function is an outcome
             kind, data = self._failure(running, exc)
         else:
             if type(value) is CoroutineType:
-                worker.leave()
-                self._start_async(running, _awaited, (value,), {})
+                self.worker.leave()
+                self._to_spawn.append((running, _awaited, (value,), {}))
                 return
             kind, data = self._value(value)
-        worker.leave()
-        self._return(running, kind, data, start)
+        self.worker.leave()
+        self._return(running, kind, data, start_ns)
 
     async def _run_async(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
         """One async task, from its start to its outcome; runs in its own trio task."""

@@ -27,7 +27,7 @@ class Future:
     """The outcome, or outcomes, of child tasks. Await it in async code, call `result` in sync code."""
 
     __slots__ = ("_arrived", "_cancelled", "_event", "_failure", "_is_map", "_name", "_open", "_owner", "_results",
-                 "_sync_waiter", "_worker")  # fmt: skip
+                 "_sync_waiter", "_wants_each", "_worker")  # fmt: skip
 
     def __init__(self, worker: Worker, owner: Running, name: str, *, is_map: bool) -> None:
         self._worker = worker
@@ -41,6 +41,7 @@ class Future:
         self._cancelled = False
         self._event: trio.Event | None = None
         self._sync_waiter = False
+        self._wants_each = False
 
     def done(self) -> bool:
         """True when waiting would not block."""
@@ -81,7 +82,7 @@ class Future:
             self._failure = (result.kind, result.payload)
             if not self._cancelled:
                 self._cancel_open()
-        if not self._open or self._arrived:
+        if not self._open or (self._wants_each and self._arrived):
             self._wake()
 
     def _cancel_open(self) -> None:
@@ -111,7 +112,10 @@ class Future:
         if owner.cancelled:
             raise TaskInterrupted
         self._sync_waiter = True
-        worker.suspend_sync(owner, self)
+        try:
+            worker.suspend_sync(owner, self)
+        finally:
+            self._sync_waiter = False
 
     async def _wait_event(self) -> None:
         """One wait of the owning async task, until something has happened."""
@@ -152,8 +156,10 @@ class Future:
         if not self._open and not self._arrived and self._failure is None:
             raise UsageError(f"all results of this future ({self._name}) have been taken")
         await trio.lowlevel.checkpoint()
+        self._wants_each = True
         while (not self._arrived or self._failure is not None) and self._open and not self._cancelled:
             await self._wait_event()
+        self._wants_each = False
         if self._failure is not None or self._cancelled:
             self._value()
         arrived, self._arrived = self._arrived, []

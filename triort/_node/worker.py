@@ -150,25 +150,15 @@ class Worker:
                         pass
 
     def _step(self) -> bool:
-        """Start and resume what is ready, for about a millisecond; false when there was nothing."""
-        core, sync_tasks = self.core, self.sync_tasks
-        until = time.perf_counter_ns() + FLUSH_US * 1000
+        """Run what is ready, for about a millisecond; false when there was nothing."""
+        until_ns = time.perf_counter_ns() + FLUSH_US * 1000
         worked = False
-        core.now = self.clock()
-        while True:
-            if sync_tasks.resumable:
-                task = sync_tasks.resumable.popleft()
-                self.waits.end(task.running)
-                sync_tasks.resume(task)
-            else:
-                running = core.next_task()
-                if running is None:
-                    break
-                self.execution.start(running)
+        self.core.now = self.clock()
+        while self.execution.step(until_ns):
             worked = True
-            if core.events:
+            if self.core.events:
                 self.act()
-            if self.results >= FLUSH_RESULTS_MAX or time.perf_counter_ns() > until:
+            if self.results >= FLUSH_RESULTS_MAX or time.perf_counter_ns() > until_ns:
                 break
         if worked:
             self.flush()
