@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from triort._client.session import Client, serve_session
+from triort._model.limits import LOOP_STALL_WARN_S
 from triort._node.checks import single_error
 from triort._node.server import Server
 from triort._transport.memory import open_memory_pair
@@ -35,11 +36,13 @@ async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(ours)
+            nursery.start_soon(_watch_loop, server)
             try:
                 async with serve_session(theirs) as client:
                     yield client
             except BaseException as exc:  # raised again below, so that no nursery wraps it
                 error = exc
+            nursery.cancel_scope.cancel()  # the loop's watch; the server is shielded
             server.sel.put_nowait(server.handle_shutdown)
     if error is not None:
         raise error
@@ -50,6 +53,20 @@ async def _run_in(
 ) -> None:
     with scope:
         await server.run(task_status=task_status)
+
+
+async def _watch_loop(server: Server) -> None:
+    """Warn once when this process's own code has kept the loop, and so the cluster, from running while jobs were open."""
+    late_s = 0.0
+    while late_s < LOOP_STALL_WARN_S or not server.open_jobs():
+        due = trio.current_time() + LOOP_STALL_WARN_S / 2
+        await trio.sleep_until(due)
+        late_s = trio.current_time() - due
+    server.logger.warning(
+        "the trio loop was blocked for %.2f s: the embedded cluster's server runs in it and can serve nobody meanwhile; "
+        "put long computations into tasks, or run a server of its own",
+        late_s,
+    )
 
 
 def run(fn: Callable[..., Any], *args: Any, num_workers: int = -1, **kwargs: Any) -> Any:

@@ -1,0 +1,71 @@
+"""The embedded cluster as a whole."""
+
+import logging
+import subprocess
+import sys
+import time
+
+import pytest
+import trio
+
+import triort
+from tests._client import jobs
+
+pytestmark = pytest.mark.processes
+
+
+async def test_a_client_that_blocks_the_loop_is_warned_once(caplog):
+    async with triort.open_cluster(1) as client:
+        with caplog.at_level(logging.WARNING), trio.fail_after(20):
+            job = await client.submit(jobs.spin)
+            for _ in range(2):
+                time.sleep(0.3)  # what the warning is about
+                await trio.sleep(0.06)
+            await job.cancel()
+    warnings = [record for record in caplog.records if "trio loop was blocked" in record.getMessage()]
+    assert len(warnings) == 1
+
+
+async def test_two_clusters_live_side_by_side():
+    async with triort.open_cluster(1) as one, triort.open_cluster(1) as two:
+        with trio.fail_after(20):
+            assert await one.run(jobs.square, 2) == 4
+            assert await two.run(jobs.square, 3) == 9
+
+
+async def test_jobs_that_are_open_at_the_end_of_the_block_are_cancelled():
+    async with triort.open_cluster(1) as client:
+        job = await client.submit(jobs.spin)
+    with pytest.raises(triort.ConnectionLost), trio.fail_after(5):
+        await job.result()
+    with pytest.raises(triort.ConnectionLost):
+        await client.run(jobs.square, 1)
+
+
+def test_ctrl_c_ends_a_run_and_all_of_its_processes():
+    script = "import triort\nfrom tests._client import jobs\nprint('up', flush=True)\ntriort.run(jobs.spin, num_workers=2)\n"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        time.sleep(0.5)  # some moment of its life; whichever it is, the end is the same
+        process.send_signal(2)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode != 0
+    assert b"KeyboardInterrupt" in errors
+
+
+def test_a_script_gets_the_result_of_a_function_of_its_own():
+    script = (
+        "import triort\n"
+        "def double(x):\n    return 2 * x\n"
+        "async def total(n):\n    return sum(await triort.get_runtime().map(double, range(n)))\n"
+        "if __name__ == '__main__':\n    print(triort.run(total, 10, num_workers=2))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "90\n"
+
+
+def test_importing_triort_loads_neither_rich_nor_cloudpickle():
+    script = "import sys, triort\nprint([name for name in ('rich', 'cloudpickle', 'cryptography') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "[]\n"
