@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import trio
+import trio.lowlevel
 
 import triort
 
@@ -29,7 +30,7 @@ def square(x: int) -> int:
 
 
 async def async_square(x: int) -> int:
-    await trio.sleep(0)
+    await trio.lowlevel.checkpoint()
     return x * x
 
 

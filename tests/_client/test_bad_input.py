@@ -49,7 +49,7 @@ async def test_what_cannot_be_pickled_is_named_where_it_is_submitted(client):
     with pytest.raises(triort.UsageError, match=r"argument 'x' of square \(lock\) cannot be pickled"):
         await client.run(jobs.square, x=threading.Lock())
     lock = threading.Lock()
-    with pytest.raises(triort.UsageError, match="the function .* cannot be pickled"):
+    with pytest.raises(triort.UsageError, match=r"the function .* cannot be pickled"):
         await client.run(lambda: lock)
     assert "argument 1 of square (lock) cannot be pickled" in await client.run(jobs.submit_a_lock)
 

@@ -1,9 +1,11 @@
 """The embedded cluster as a whole."""
 
 import logging
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import trio
@@ -19,7 +21,7 @@ async def test_a_client_that_blocks_the_loop_is_warned_once(caplog):
         with caplog.at_level(logging.WARNING), trio.fail_after(20):
             job = await client.submit(jobs.spin)
             for _ in range(2):
-                time.sleep(0.3)  # what the warning is about
+                time.sleep(0.3)  # noqa: ASYNC251 - what the warning is about
                 await trio.sleep(0.06)
             await job.cancel()
     warnings = [record for record in caplog.records if "trio loop was blocked" in record.getMessage()]
@@ -42,13 +44,15 @@ async def test_jobs_that_are_open_at_the_end_of_the_block_are_cancelled():
         await client.run(jobs.square, 1)
 
 
-def test_ctrl_c_ends_a_run_and_all_of_its_processes():
-    script = "import triort\nfrom tests._client import jobs\nprint('up', flush=True)\ntriort.run(jobs.spin, num_workers=2)\n"
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
-        time.sleep(0.5)  # some moment of its life; whichever it is, the end is the same
-        process.send_signal(2)
+def test_ctrl_c_ends_a_run_and_all_of_its_processes(tmp_path: Path):
+    mark = tmp_path / "started"
+    call = f"triort.run(mark_then_spin, {str(mark)!r}, num_workers=2)"
+    script = f"import triort\nfrom tests._client.jobs import mark_then_spin\n{call}"
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 20
+        while not mark.exists():
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode != 0
     assert b"KeyboardInterrupt" in errors
@@ -66,6 +70,8 @@ def test_a_script_gets_the_result_of_a_function_of_its_own():
 
 
 def test_importing_triort_loads_neither_rich_nor_cloudpickle():
-    script = "import sys, triort\nprint([name for name in ('rich', 'cloudpickle', 'cryptography') if name in sys.modules])"
+    script = (
+        "import sys, triort\nprint([name for name in ('rich', 'cloudpickle', 'cryptography') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "[]\n"

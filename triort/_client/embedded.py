@@ -56,14 +56,14 @@ async def _run_in(
 
 
 async def _watch_loop(server: Server) -> None:
-    """Warn once when this process's own code has kept the loop, and so the cluster, from running while jobs were open."""
+    """Warn once when this process's own code has kept the loop, and so the cluster, from running with jobs open."""
     late_s = 0.0
     while late_s < LOOP_STALL_WARN_S or not server.open_jobs():
         due = trio.current_time() + LOOP_STALL_WARN_S / 2
         await trio.sleep_until(due)
         late_s = trio.current_time() - due
     server.logger.warning(
-        "the trio loop was blocked for %.2f s: the embedded cluster's server runs in it and can serve nobody meanwhile; "
+        "the trio loop was blocked for %.2f s: the embedded cluster's server runs in it and serves nobody meanwhile; "
         "put long computations into tasks, or run a server of its own",
         late_s,
     )
