@@ -182,7 +182,8 @@ async def cancel_child() -> str:
 
 async def take_by_next(n: int) -> list[tuple[int, int]]:
     runtime = triort.get_runtime()
-    future, taken = runtime.map(square, range(n)), []
+    future = runtime.map(square, range(n))
+    taken: list[tuple[int, int]] = []
     while len(taken) < n:
         batch = await runtime.next(future)
         assert batch
@@ -379,3 +380,19 @@ def find_half_made_modules(_: int = 0) -> list[str]:
             if getattr(module.__spec__, "_initializing", False):
                 bad.append(f"{name} is half made")
     return bad
+
+
+def fail_or_spin(kind: str) -> str:
+    if kind == "spin":
+        return spin()
+    spin(0.1)
+    raise Expected("of two")
+
+
+async def map_that_fails_beside_a_spin() -> tuple[str, float]:
+    start = time.perf_counter()
+    try:
+        await triort.get_runtime().map(fail_or_spin, ["fail", "spin"])
+    except Expected as exc:
+        return str(exc), time.perf_counter() - start
+    raise AssertionError("nothing was raised")

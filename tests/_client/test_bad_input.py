@@ -1,5 +1,6 @@
 """What goes wrong gets one clear line, and the cluster lives on."""
 
+import importlib
 import threading
 
 import pytest
@@ -62,8 +63,7 @@ async def test_something_that_is_no_function_is_refused(client):
 async def test_a_module_that_the_worker_cannot_import_is_named_with_where_it_looked(client, tmp_path, monkeypatch):
     (tmp_path / "only_here.py").write_text("def answer():\n    return 42\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    import only_here
-
+    only_here = importlib.import_module("only_here")
     with pytest.raises(ModuleNotFoundError, match=r"the worker cannot import 'only_here'; it looked in '"):
         await client.run(only_here.answer)
 

@@ -80,6 +80,22 @@ async def test_a_deadline_ends_a_job_that_has_not_started(client):
         nursery.cancel_scope.cancel()
 
 
+async def test_a_failed_item_ends_a_sibling_that_keeps_the_cpu_of_their_parent(client):
+    for _ in range(5):
+        text, took = await client.run(jobs.map_that_fails_beside_a_spin)
+        assert text == "of two"
+        assert took < SOON_S
+
+
+async def test_leaving_as_completed_early_cancels_the_rest(client):
+    async for index, value in client.as_completed(jobs.spin, [0.0, 100.0, 100.0]):
+        assert (index, value) == (0, "to the end")
+        break
+    with trio.fail_after(SOON_S):
+        while (await client.status()).tasks:
+            await trio.sleep(0.005)
+
+
 async def test_children_left_open_are_cancelled_when_their_parent_returns(client):
     start = time.perf_counter()
     assert await client.run(jobs.leave_children_open) == "returned"

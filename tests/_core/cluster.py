@@ -270,8 +270,8 @@ class Cluster:
         boss = worker.boss
         if boss.dead:
             return
-        watch = boss.watches.pop(worker)
-        self._disconnect(boss, watch.link.conn, blame)
+        del boss.watches[worker]
+        self._disconnect(boss, worker.pipe.other, blame)
         if replace_after_s is not None:
             self.at(replace_after_s, lambda: None if boss.dead else (boss.add_worker(), None)[1])
 
@@ -297,4 +297,3 @@ class Cluster:
             boss.core.now = self.now
             boss.core.handle_disconnect(conn, blame)
             boss.perform()
-

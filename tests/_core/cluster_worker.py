@@ -9,13 +9,11 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-import attrs
-
 from tests._core.scripts import CANCELLED, CAUGHT, ERROR, VALUE, Batch, Compute, Listen, Script
-from triort._core.attempts import Result
+from tests._core.sim_future import SimFuture
 from triort._core.links import Link
 from triort._core.watch import Glance
-from triort._core.worker_core import Child, Heard, Running, Settled, Stop, WorkerCore
+from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
 from triort._model.ids import Address, Digest, NodeId
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US
 from triort._model.messages import Cancel, Message, Options, TaskSpec
@@ -34,39 +32,6 @@ class Interrupted(Exception):
     """The task on the CPU has been cancelled."""
 
 
-@attrs.define(eq=False)
-class SimFuture:
-    """The children of one batch, as `triort._node.futures.Future` sees them."""
-
-    worker: SimWorker
-    owner: Running
-    open: dict[int, Child] = attrs.Factory(dict)
-    scripts: list[Script] = attrs.Factory(list)
-    total: int = 0
-    failed: bool = False
-    cancelled: bool = False
-    waited: bool = False
-
-    def settle(self, child: Child, result: Result) -> None:
-        del self.open[child.index]
-        value = int(result.payload or b"0")
-        monitor = self.worker.cluster.monitor
-        monitor.settled(self.scripts[child.index], result.kind, value, doomed=self.owner.cancelled)
-        if result.kind == VALUE:
-            self.total += value
-        elif not self.failed:
-            self.failed = True
-            if not self.cancelled:
-                self.cancel_open()
-        if not self.open and self.waited:
-            self.waited = False
-            self.worker.wake(self.owner)
-
-    def cancel_open(self) -> None:
-        for child in list(self.open.values()):
-            self.worker.core.cancel_child(child)
-
-
 Steps = Generator[float | SimFuture, None, int]
 
 
@@ -76,6 +41,7 @@ class SimWorker:
     def __init__(self, cluster: Cluster, node_id: NodeId, pipe: Pipe, boss: SimManager) -> None:
         self.cluster = cluster
         self.boss = boss
+        self.pipe = pipe
         self.core = WorkerCore(node_id, Link(pipe, "boss", below=False))
         self.mail: list[tuple[Message, Sequence[bytes]]] = []
         self.resumable: deque[Running] = deque()
@@ -84,6 +50,7 @@ class SimWorker:
         self.on_cpu: Running | None = None
         self.dead = False
         self.mail_sent = 0
+        self.worked_at = 0.0
         self.waits: set[Running] = set()
         self._mail_read = 0
         self._num_steps = 0
@@ -96,7 +63,11 @@ class SimWorker:
 
     @property
     def idle(self) -> bool:
-        return not (self.on_cpu or self.mail or self.resumable or self.core.backlog or self.core.occupied)
+        core = self.core
+        return not (self._holds_cpu() or self.mail or self.resumable or core.backlog or core.occupied)
+
+    def _holds_cpu(self) -> bool:
+        return self.on_cpu is not None
 
     def glance(self) -> Glance:
         running = self.on_cpu
@@ -134,7 +105,7 @@ class SimWorker:
         while not self.dead and self.on_cpu is None:
             self._read()
             self.act()
-            if self.on_cpu is None and not self.step():
+            if not self.step():
                 self.flush()
                 break
             if self._results >= FLUSH_RESULTS_MAX or self.cluster.now > self._flushed_at + FLUSH_US / 1e6:
@@ -208,11 +179,12 @@ class SimWorker:
 
     def _resume(self, running: Running) -> None:
         """Let the script go on until it holds the CPU for a while, waits, or ends."""
+        self.worked_at = self.cluster.now
         steps = self.steps[running]
         kind, value = VALUE, 0
         self._num_steps += 1
         try:
-            action = steps.throw(Interrupted()) if running.cancelled and self._has_begun(running) else next(steps)
+            action = steps.throw(Interrupted()) if running.cancelled else next(steps)
         except StopIteration as stop:
             value = stop.value
         except Failed:
@@ -231,9 +203,6 @@ class SimWorker:
                 self.cluster.at(action, self._off_cpu, self._turn)
             return
         self._finish(running, kind, value)
-
-    def _has_begun(self, running: Running) -> bool:
-        return self.steps[running].gi_frame.f_lasti > 0
 
     def _finish(self, running: Running, kind: int, value: int) -> None:
         self.cluster.monitor.ended(self.script(running))

@@ -9,6 +9,7 @@ from tests._core.scripts import CANCELLED, Batch, Script, fates
 if TYPE_CHECKING:
     from tests._core.cluster import Cluster
     from tests._core.cluster_worker import SimWorker
+    from triort._core.attempts import Attempt
     from triort._core.links import Link
 
 CHECK_S = 1e-3
@@ -103,12 +104,12 @@ class Starvation:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.idle: dict[SimWorker, float] = {}
-        self.queued: dict[object, float] = {}
+        self.queued: dict[Attempt, float] = {}
         cluster.at(CHECK_S, self.look)
 
     def look(self) -> None:
         cluster, now = self.cluster, self.cluster.now
-        idle = {worker: self.idle.get(worker, now) for worker in cluster.workers if worker.idle}
+        idle = {w: max(self.idle.get(w, now), w.worked_at) for w in cluster.workers if w.idle}
         places = [manager.core.backlog for manager in cluster.managers]
         places += [worker.core.backlog for worker in cluster.workers]
         queued = {attempt: self.queued.get(attempt, now) for backlog in places for attempt in backlog}

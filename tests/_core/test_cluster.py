@@ -62,12 +62,8 @@ class Plan:
         assert cluster.ended_jobs == [self.job]
 
 
-import os
-X = int(os.environ.get("X", "1"))
-
-
 def seeds(first: int, tests: int) -> pytest.MarkDecorator:
-    starts = range(first, first + X * tests * SEEDS_PER_TEST, SEEDS_PER_TEST)
+    starts = range(first, first + tests * SEEDS_PER_TEST, SEEDS_PER_TEST)
     return pytest.mark.parametrize("seed", [pytest.param(start, id=f"seeds from {start}") for start in starts])
 
 

@@ -57,6 +57,8 @@ async def test_the_exit_tells_the_most_memory_used() -> None:
         small = await exit_of(template)
         await spawn(template, 2, "allocate")
         large = await exit_of(template)
+        assert small.memory_bytes is not None
+        assert large.memory_bytes is not None
         assert small.memory_bytes < 100 << 20 <= large.memory_bytes < 400 << 20
 
 

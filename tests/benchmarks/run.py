@@ -48,10 +48,10 @@ class Rows:
         lines = []
         for row, peers in self.figures.items():
             for peer, figures in peers.items():
-                line = {"row": row, "peer": peer, "median": statistics.median(figures)}
-                line |= {"min": min(figures), "max": max(figures)}
+                median = statistics.median(figures)
+                line = {"row": row, "peer": peer, "median": median, "min": min(figures), "max": max(figures)}
                 if peer != "triort" and "triort" in peers:
-                    line["triort_ratio"] = self.median(row, "triort") / line["median"]
+                    line["triort_ratio"] = self.median(row, "triort") / median
                 lines.append(line)
         return lines
 

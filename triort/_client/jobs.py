@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -145,3 +146,28 @@ class Job:
             raise payload.load_error(*self._failure, self._name)
         values = [payload.loads(result or b"") for result in self._results]
         return values[0] if self._single else values
+
+
+class CompletedItems:
+    """Iterates over the items of a job as they end; see `Client.as_completed`."""
+
+    def __init__(self, job: Job, token: trio.lowlevel.TrioToken) -> None:
+        self._job = job
+        self._token = token
+        self._batch: list[tuple[int, Any]] = []
+
+    def __aiter__(self) -> CompletedItems:
+        return self
+
+    async def __anext__(self) -> tuple[int, Any]:
+        if not self._batch:
+            self._batch = (await self._job._next_batch())[::-1]
+        if not self._batch:
+            raise StopAsyncIteration
+        return self._batch.pop()
+
+    def __del__(self) -> None:
+        """Nobody can ask for more: what is left of the job is cancelled, in its own loop, whichever thread this is."""
+        if not self._job._ended.is_set():
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._job._cancel_nowait)

@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-from triort._client.jobs import Job
+from triort._client.jobs import CompletedItems, Job
 from triort._client.talk import log_level_wanted, show_log, show_print
 from triort._model.errors import ConnectionLost, ProtocolError, UsageError
 from triort._model.ids import JobId
@@ -158,18 +158,13 @@ class Client:
 
         return await watch_progress(job)
 
-    async def as_completed(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> AsyncIterator[tuple[int, Any]]:
+    def as_completed(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> AsyncIterator[tuple[int, Any]]:
         """Run ``fn`` for each tuple of items, as one job, and iterate over (index, value) as they end.
 
-        Leaving the loop early cancels the job; it ends on its own. Raises as `map`.
+        A cancel of the loop only stops waiting. Leaving it early cancels what is left of the job, which ends on its
+        own. Raises as `map`.
         """
-        job = self._start(fn, _pair(iterables), single=False)
-        try:
-            while batch := await job._next_batch():
-                for index, value in batch:
-                    yield index, value
-        finally:
-            job._cancel_nowait()
+        return CompletedItems(self._start(fn, _pair(iterables), single=False), trio.lowlevel.current_trio_token())
 
     async def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start a job and return it, once the server has taken it. Raises `UsageError`, `ConnectionLost`."""

@@ -28,11 +28,23 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     target: Link | None = None
     deadline: float | None = None
     index: int = 0
+    parent: Address = Address(0)
+    """Of what was offered from below: its nearest ancestor among the tasks sent over ``origin``."""
+    above: Address = Address(0)
+    """Of what may go up: its nearest ancestor among the tasks that the boss has given."""
     batch: int = 0
     cost_us: int = 0
     queued: bool = False
     cancelled: bool = False
     talk: list[bytes] | None = None
+    """What its parent has said to it so far, as far as this node has heard."""
+
+    def keep_talk(self, payload: bytes) -> None:
+        """Note a message of the parent."""
+        if self.talk is None:
+            self.talk = [payload]
+        else:
+            self.talk.append(payload)
 
 
 class Result(msgspec.Struct, eq=False, gc=False):

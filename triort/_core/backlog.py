@@ -2,25 +2,43 @@
 
 Deepest first keeps memory bounded: a tree is worked off leaf by leaf instead of level by level. What is given away
 is the other end, the shallowest: the largest piece of work for one message.
+
+Each rank is kept apart by where its tasks came from, for that decides where they may go: what the boss has *given* may
+only run below or go back to it, what this node *owns* or employees have *offered* may go up as new. So none of these
+has to be searched for behind the others.
 """
 
+import enum
 from collections import deque
 from collections.abc import Iterator
 
 from triort._core.attempts import Attempt
 
-Rank = tuple[int, int]
+GARBAGE_MAX = 64
+
+
+class Source(enum.IntEnum):
+    """Where a waiting task came from."""
+
+    GIVEN = 0
+    OWN = 1
+    OFFERED = 2
+
+
+Rank = tuple[int, int, int]
 
 
 class Backlog:
     """A priority queue with few distinct ranks. A removed attempt is marked and skipped later, so removal is O(1)."""
 
-    __slots__ = ("_buckets", "_count", "_ranks")
+    __slots__ = ("_buckets", "_count", "_counts", "_garbage", "_ranks")
 
     def __init__(self) -> None:
         self._buckets: dict[Rank, deque[Attempt]] = {}
         self._ranks: list[Rank] = []
         self._count = 0
+        self._counts = [0, 0, 0]
+        self._garbage = 0
 
     def __len__(self) -> int:
         return self._count
@@ -29,58 +47,95 @@ class Backlog:
         for rank in reversed(self._ranks):
             yield from (attempt for attempt in self._buckets[rank] if attempt.queued)
 
+    def count(self, source: Source) -> int:
+        """How many came from there."""
+        return self._counts[source]
+
     def add(self, attempt: Attempt) -> None:
         """Put an attempt behind those of its rank."""
         self._bucket(attempt).append(attempt)
-        self._enter(attempt)
 
     def add_first(self, attempt: Attempt) -> None:
         """Put an attempt back in front of those of its rank."""
         self._bucket(attempt).appendleft(attempt)
-        self._enter(attempt)
 
     def remove(self, attempt: Attempt) -> None:
         """Take out a certain attempt, which is in here."""
         self._leave(attempt)
-        if not self._count:
-            self._buckets.clear()
-            self._ranks.clear()
+        self._garbage += 1
+        if self._garbage > self._count + GARBAGE_MAX or not self._count:
+            self._sweep()
 
-    def pop_deepest(self) -> Attempt:
+    def pop_deepest(self) -> Attempt | None:
         """Take the attempt that starts next."""
-        return self._pop(-1)
+        return self._pop(range(len(self._ranks) - 1, -1, -1), 0, 2)
 
-    def pop_shallowest(self) -> Attempt:
-        """Take the oldest attempt of the lowest rank: the one to give away."""
-        return self._pop(0)
+    def pop_deepest_held(self) -> Attempt | None:
+        """Take the next one that was given or is this node's own, not offered from below."""
+        return self._pop(range(len(self._ranks) - 1, -1, -1), 0, 1) if self._counts[0] or self._counts[1] else None
 
-    def _pop(self, end: int) -> Attempt:
-        while True:
-            rank = self._ranks[end]
+    def pop_shallowest_new(self) -> Attempt | None:
+        """Take the oldest of the lowest rank that may go up as new."""
+        return self._pop(range(len(self._ranks)), 1, 2) if self._counts[1] or self._counts[2] else None
+
+    def pop_shallowest_given(self) -> Attempt | None:
+        """Take the oldest of the lowest rank that may go back to the boss."""
+        return self._pop(range(len(self._ranks)), 0, 0) if self._counts[0] else None
+
+    def _pop(self, positions: range, lowest: int, highest: int) -> Attempt | None:
+        if not self._count:
+            return None
+        for position in positions:
+            rank = self._ranks[position]
+            if not lowest <= rank[2] <= highest:
+                continue
             bucket = self._buckets[rank]
             while bucket:
                 attempt = bucket.popleft()
                 if attempt.queued:
                     self._leave(attempt)
                     return attempt
-            del self._buckets[rank], self._ranks[end]
-
-    def _enter(self, attempt: Attempt) -> None:
-        attempt.queued = True
-        self._count += 1
-        if attempt.origin is not None:
-            attempt.origin.waiting += 1
+                self._garbage -= 1
+        return None
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.queued = False
         self._count -= 1
-        if attempt.origin is not None:
-            attempt.origin.waiting -= 1
+        origin = attempt.origin
+        if origin is None:
+            self._counts[1] -= 1
+        else:
+            origin.waiting -= 1
+            if origin.below:
+                self._counts[2] -= 1
+                origin.touch()
+            else:
+                self._counts[0] -= 1
 
-    def _bucket(self, attempt: Attempt) -> deque[Attempt]:
-        rank = (attempt.spec.options.priority, attempt.spec.depth)
+    def _sweep(self) -> None:
+        """Drop what was removed, and empty ranks."""
+        self._garbage = 0
+        kept = {rank: deque(a for a in bucket if a.queued) for rank, bucket in self._buckets.items()}
+        self._buckets = {rank: bucket for rank, bucket in kept.items() if bucket}
+        self._ranks = sorted(self._buckets)
+
+    def _bucket(self, attempt: Attempt) -> "deque[Attempt]":
+        """Count the attempt in, and find its place."""
+        attempt.queued = True
+        self._count += 1
+        origin = attempt.origin
+        if origin is None:
+            source = 1
+        else:
+            origin.waiting += 1
+            source = 2 if origin.below else 0
+        self._counts[source] += 1
+        spec = attempt.spec
+        rank = (spec.options.priority, spec.depth, source)
         bucket = self._buckets.get(rank)
         if bucket is None:
+            if len(self._ranks) > 2 * self._count + GARBAGE_MAX:
+                self._sweep()
             bucket = self._buckets[rank] = deque()
             self._ranks.append(rank)
             self._ranks.sort()

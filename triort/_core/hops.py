@@ -5,11 +5,16 @@ Every link has two tables: what was *received* over it and what was *sent* over 
 1. An entry leaves by exactly one terminal message: outcome, lost, or returned (not started, with its payload).
    Whichever comes first answers a cancel; a cancel or an answer for an unknown address is ignored.
 2. When a link ends for good, all that was sent over it is lost to whoever submitted it, and all that was received over
-   it is cancelled onwards. The losses are reported only when each cancel that this caused has been answered, so that
+   it is cancelled onwards. A loss is reported only when each cancel of its descendants has been answered, so that
    nobody submits a task again while children of its dead attempt still run.
 3. What this node owns (a server's root tasks) is settled by its `Owner`, who may submit again.
 
 Two tables per link and not one per node: a task may pass through the same manager twice, up once and down once.
+
+A lost task waits for the answers to *its own* descendants' cancels, and no others. To wait for all that a dead worker
+had submitted looks simpler and deadlocks: two workers die that ran children of each other's tasks, and each loss waits
+for the other's. Of tasks and their descendants there are no circles. So what is offered from below names its nearest
+ancestor that this node has given to that link, and each node puts its own view of that in when it passes the task up.
 """
 
 from __future__ import annotations
@@ -51,10 +56,12 @@ class Hops:
             if self.owner is not None:
                 self.owner.settle(attempt, result)
         elif origin.ended:
-            self._answered(origin)
+            self._answered(origin, attempt.parent)
         else:
             del origin.received[attempt.address]
             origin.out_results.append(result)
+            if not origin.is_touched:
+                origin.touch()
 
     def pass_loss(self, attempt: Attempt, loss: Loss) -> None:
         """The loss of a closed attempt goes on to where the attempt came from."""
@@ -63,10 +70,11 @@ class Hops:
             if self.owner is not None:
                 self.owner.lose(attempt, loss)
         elif origin.ended:
-            self._answered(origin)
+            self._answered(origin, attempt.parent)
         else:
             del origin.received[attempt.address]
             origin.out_lost.append(loss)
+            origin.touch()
 
     def take_back(self, attempt: Attempt, payload: bytes) -> bool:
         """An attempt came back unstarted; true when it waits in the backlog again, false when it had been cancelled."""
@@ -78,13 +86,25 @@ class Hops:
         self.backlog.add_first(attempt)
         return True
 
+    def give_back(self, boss: Link, count: int) -> int:
+        """Hand up to ``count`` unstarted attempts back to the boss, the shallowest first; returns how many."""
+        for done in range(count):
+            attempt = self.backlog.pop_shallowest_given()
+            if attempt is None:
+                return done
+            del boss.received[attempt.address]
+            boss.out_returned.append(attempt)
+            boss.touch()
+        return count
+
     def cancel(self, attempt: Attempt) -> None:
         """Whoever submitted this open attempt wants it no more."""
         if attempt.cancelled:
             return
         attempt.cancelled = True
         if attempt.target is not None:
-            attempt.target.cancel(attempt)
+            if not attempt.target.ended:
+                attempt.target.cancel(attempt)
         elif attempt.queued:
             self.backlog.remove(attempt)
             self.pass_result(attempt, cancelled(attempt))
@@ -99,33 +119,40 @@ class Hops:
     def end_link(self, link: Link, blame: Loss | None = None) -> None:
         """The link has ended for good; see rule 2."""
         link.ended = True
-        link.blame = blame
-        link.losses = list(link.sent.values())
+        losses, unanswered = link.losses, link.unanswered
+        for attempt in link.sent.values():
+            is_blamed = blame is not None and blame.address == attempt.address
+            loss = blame if is_blamed and blame is not None else Loss(attempt.address, False, b"")
+            losses[attempt.address] = (attempt, loss)
         link.sent.clear()
         received, link.received = link.received, {}
         for attempt in received.values():
-            if attempt.target is not None and not attempt.target.ended:
-                link.open_cancels += 1
-                if not attempt.cancelled:
-                    attempt.target.cancel(attempt)
+            if attempt.target is not None:
+                unanswered[attempt.parent] = unanswered.get(attempt.parent, 0) + 1
+                self.cancel(attempt)
             elif attempt.queued:
                 self.backlog.remove(attempt)
-        if not link.open_cancels:
-            self._report_losses(link)
+        for address in [address for address in losses if address not in unanswered]:
+            attempt, loss = losses.pop(address)
+            self.pass_loss(attempt, loss)
 
-    def _answered(self, link: Link) -> None:
-        link.open_cancels -= 1
-        if not link.open_cancels:
-            self._report_losses(link)
-
-    def _report_losses(self, link: Link) -> None:
-        losses, link.losses = link.losses, []
-        for attempt in losses:
-            blame = link.blame
-            if blame is not None and blame.address == attempt.address:
-                self.pass_loss(attempt, blame)
-            else:
-                self.pass_loss(attempt, Loss(attempt.address, False, b""))
+    def _answered(self, link: Link, parent: Address) -> None:
+        """A task that came over an ended link is over. With the last one of a parent, the parent's loss is reported;
+        where that came over an ended link, too, it is an answer there, and so on up the tree of tasks."""
+        while True:
+            left = link.unanswered[parent] - 1
+            if left:
+                link.unanswered[parent] = left
+                return
+            del link.unanswered[parent]
+            lost = link.losses.pop(parent, None)
+            if lost is None:
+                return
+            attempt, loss = lost
+            if attempt.origin is None or not attempt.origin.ended:
+                self.pass_loss(attempt, loss)
+                return
+            link, parent = attempt.origin, attempt.parent
 
 
 def cancelled(attempt: Attempt) -> Result:

@@ -6,6 +6,7 @@ client as they come. The first failure of a map cancels its other items; the job
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -13,12 +14,15 @@ import msgspec
 
 from triort._core.attempts import Attempt, Result
 from triort._core.links import Loss, Send
+from triort._core.packing import batched
 from triort._core.retries import after_loss
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, JobId, NodeId, make_address
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.messages import JobAccepted, JobEnded, JobOutcomes, SubmitJob, TaskSpec
 from triort._model.outcomes import OutcomeKind
+
+DEADLINES_SPARE = 64
 
 
 @attrs.define(eq=False)
@@ -35,6 +39,8 @@ class Job:
     complete: bool = False
     cancelled: bool = False
     timed_out: bool = False
+    dropped: bool = False
+    """The client is gone: nobody is told of outcomes."""
     crashes: dict[int, int] = attrs.Factory(dict)
     retried: dict[int, int] = attrs.Factory(dict)
     ended: list[tuple[int, Result]] = attrs.Factory(list)
@@ -58,6 +64,7 @@ class JobBooks:
         self._serial = 0
         self._accepted: list[tuple[object, JobAccepted]] = []
         self._dirty: dict[JobId, Job] = {}
+        self._deadlines: list[tuple[float, JobId]] = []
 
     def open_job(self, client: object, message: SubmitJob) -> JobId:
         """The job that the message is about: a new one, unless it adds items to an open one."""
@@ -96,19 +103,21 @@ class JobBooks:
         """The client is gone: its jobs are cancelled, and nobody is told of their end."""
         for job in list(self.jobs.values()):
             if job.client == client:
-                job.complete = True
+                job.complete = job.dropped = True
                 self._stop(job)
                 self._dirty[job.id] = job
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
-        return min((job.deadline for job in self.jobs.values() if job.deadline is not None), default=None)
+        while self._deadlines and self._deadlines[0][1] not in self.jobs:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
 
     def expire(self) -> None:
         """Time has passed: jobs beyond their deadline are stopped."""
-        for job in list(self.jobs.values()):
-            if job.deadline is not None and job.deadline <= self.clock():
-                job.deadline = None
+        while self._deadlines and self._deadlines[0][0] <= self.clock():
+            job = self.jobs.get(heapq.heappop(self._deadlines)[1])
+            if job is not None:
                 job.timed_out = True
                 self._stop(job)
 
@@ -124,9 +133,6 @@ class JobBooks:
             job.retried[index] = job.retried.get(index, 0) + 1
             self._again(job, attempt)
             return
-        if result.kind == OutcomeKind.CANCELLED and job.timed_out:
-            result.kind = OutcomeKind.TIMEOUT
-            result.payload = str(options.timeout_s).encode()
         self._finish(job, index, result)
 
     def lose(self, attempt: Attempt, loss: Loss) -> None:
@@ -147,13 +153,14 @@ class JobBooks:
         self._accepted = []
         over = []
         for job in self._dirty.values():
-            for start in range(0, len(job.ended), PARTS_PER_MESSAGE_MAX):
-                sends.append(self._outcomes(job, job.ended[start : start + PARTS_PER_MESSAGE_MAX]))
+            if not job.dropped:
+                sends += [self._outcomes(job, ended) for ended in batched(job.ended, PARTS_PER_MESSAGE_MAX)]
             job.ended = []
             if job.complete and not job.open:
                 del self.jobs[job.id], self._of_request[job.client, job.request]
                 over.append(job)
-                sends.append(Send(job.client, JobEnded(job.id), ()))
+                if not job.dropped:
+                    sends.append(Send(job.client, JobEnded(job.id), ()))
         self._dirty = {}
         return sends, over
 
@@ -165,6 +172,11 @@ class JobBooks:
         timeout = spec.options.timeout_s
         job = Job(job_id, client, message.request, spec, None if timeout is None else self.clock() + timeout)
         self.jobs[job_id] = job
+        if job.deadline is not None:
+            if len(self._deadlines) > 2 * len(self.jobs) + DEADLINES_SPARE:
+                self._deadlines = [each for each in self._deadlines if each[1] in self.jobs]
+                heapq.heapify(self._deadlines)
+            heapq.heappush(self._deadlines, (job.deadline, job_id))
         self._accepted.append((client, JobAccepted(message.request, job_id)))
         return job
 
@@ -182,6 +194,9 @@ class JobBooks:
         self._submit([fresh])
 
     def _finish(self, job: Job, index: int, result: Result) -> None:
+        if job.timed_out and result.kind == OutcomeKind.CANCELLED:
+            timeout = str(job.spec.options.timeout_s).encode()
+            result = Result(result.address, OutcomeKind.TIMEOUT, result.duration_us, timeout)
         job.ended.append((index, result))
         self._dirty[job.id] = job
         if result.kind != OutcomeKind.VALUE:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import attrs
 
 from triort._core.attempts import Attempt, Result
+from triort._core.packing import batched, spec_columns
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest, JobId, show_address
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
@@ -71,22 +72,36 @@ class Link:
     cancelling: set[Address] = attrs.Factory(set)
     """Cancels sent and not yet answered."""
     ended: bool = False
-    open_cancels: int = 0
-    losses: list[Attempt] = attrs.Factory(list)
-    blame: Loss | None = None
+    losses: dict[Address, tuple[Attempt, Loss]] = attrs.Factory(dict)
+    """Of an ended link: what was sent over it and is not yet reported as lost."""
+    unanswered: dict[Address, int] = attrs.Factory(dict)
+    """Of an ended link: how many tasks that came over it, by their parent, still have to be answered for."""
     out_tasks: list[Attempt] = attrs.Factory(list)
     out_returned: list[Attempt] = attrs.Factory(list)
     out_results: list[Result] = attrs.Factory(list)
     out_lost: list[Loss] = attrs.Factory(list)
     out_talk: list[tuple[Address, bytes]] = attrs.Factory(list)
     out_cancels: list[Address] = attrs.Factory(list)
+    touched: list[Link] = attrs.Factory(list)
+    """The node's list of links about which something has changed since its last flush; each is in it once."""
+    is_touched: bool = False
     _results_batch: int = 0
+
+    def touch(self) -> None:
+        """Something is to be sent, or has left the backlog."""
+        if not self.is_touched:
+            self.is_touched = True
+            self.touched.append(self)
 
     def place(self, attempt: Attempt) -> None:
         """Give the attempt to the peer."""
         attempt.target = self
         self.sent[attempt.address] = attempt
         self.out_tasks.append(attempt)
+        if not self.is_touched:
+            self.touch()
+        if attempt.talk:
+            self.out_talk += [(attempt.address, text) for text in attempt.talk]
         if self.below:
             self.queued += 1
             self.queued_us += attempt.cost_us
@@ -107,12 +122,14 @@ class Link:
                     del self.unread[attempt.batch]
         return attempt
 
-    def read_receipt(self, receipt: int) -> None:
-        """The peer has seen all batches up to ``receipt``: what it says of its load includes them."""
-        for number in [number for number in self.unread if number <= receipt]:
-            count, cost_us = self.unread.pop(number)
-            self.queued -= count
-            self.queued_us -= cost_us
+    def read_receipt(self, receipt: int, *, is_idle: bool) -> None:
+        """The peer has seen all batches up to ``receipt``: what it says of its load includes them. One that is idle has
+        started all that was in them; one that is not may have them in its queue."""
+        if is_idle:
+            for number in [number for number in self.unread if number <= receipt]:
+                count, cost_us = self.unread.pop(number)
+                self.queued -= count
+                self.queued_us -= cost_us
         if receipt >= self._results_batch:
             self.results_unread = 0
 
@@ -121,6 +138,12 @@ class Link:
         attempt.cancelled = True
         self.cancelling.add(attempt.address)
         self.out_cancels.append(attempt.address)
+        self.touch()
+
+    def say(self, attempt: Attempt, payload: bytes) -> None:
+        """Pass a message to a task that the peer has."""
+        self.out_talk.append((attempt.address, payload))
+        self.touch()
 
     def learn(self, message: Blobs, parts: Sequence[bytes], store: BlobStore) -> None:
         """Keep the blobs that the peer has sent, and remember that it has them."""
@@ -130,48 +153,60 @@ class Link:
 
     def flush(self, outbox: list[Send], blobs: BlobStore, now: float) -> None:
         """Pack all columns into messages."""
+        self.is_touched = False
         if self.out_tasks:
-            tasks, self.out_tasks = self.out_tasks, []
-            for start in range(0, len(tasks), PARTS_PER_MESSAGE_MAX):
-                self._flush_tasks(Submit, tasks[start : start + PARTS_PER_MESSAGE_MAX], outbox, blobs, now)
+            submitted, self.out_tasks = self.out_tasks, []
+            for tasks in batched(submitted, PARTS_PER_MESSAGE_MAX):
+                self._flush_tasks(Submit, tasks, outbox, blobs, now)
         if self.out_returned:
-            tasks, self.out_returned = self.out_returned, []
-            for start in range(0, len(tasks), PARTS_PER_MESSAGE_MAX):
-                self._flush_tasks(Returned, tasks[start : start + PARTS_PER_MESSAGE_MAX], outbox, blobs, now)
+            returned, self.out_returned = self.out_returned, []
+            for tasks in batched(returned, PARTS_PER_MESSAGE_MAX):
+                self._flush_tasks(Returned, tasks, outbox, blobs, now)
         if self.out_results:
-            results, self.out_results = self.out_results, []
-            for start in range(0, len(results), PARTS_PER_MESSAGE_MAX):
-                self._flush_results(results[start : start + PARTS_PER_MESSAGE_MAX], outbox)
+            ended, self.out_results = self.out_results, []
+            for results in batched(ended, PARTS_PER_MESSAGE_MAX):
+                self._flush_results(results, outbox)
         if self.out_talk:
             for address, payload in self.out_talk:
                 outbox.append(Send(self.conn, Talk(address, len(payload)), [payload]))
             self.out_talk = []
         if self.out_lost:
-            lost, self.out_lost = self.out_lost, []
-            message = Lost([x.address for x in lost], [x.blamed for x in lost], [len(x.crash) for x in lost])
-            outbox.append(Send(self.conn, message, [x.crash for x in lost]))
+            losses, self.out_lost = self.out_lost, []
+            for lost in batched(losses, PARTS_PER_MESSAGE_MAX):
+                message = Lost([x.address for x in lost], [x.blamed for x in lost], [len(x.crash) for x in lost])
+                outbox.append(Send(self.conn, message, [x.crash for x in lost]))
         if self.out_cancels:
-            outbox.append(Send(self.conn, Cancel(self.out_cancels), ()))
-            self.out_cancels = []
+            cancels, self.out_cancels = self.out_cancels, []
+            for addresses in batched(cancels, PARTS_PER_MESSAGE_MAX):
+                outbox.append(Send(self.conn, Cancel(addresses), ()))
 
     def _flush_tasks(
         self, kind: type[Submit | Returned], tasks: list[Attempt], outbox: list[Send], blobs: BlobStore, now: float
     ) -> None:
-        specs: dict[int, int] = {}
-        spec_list: list[TaskSpec] = []
-        spec_of: list[int] = []
-        for attempt in tasks:
-            index = specs.get(id(attempt.spec))
-            if index is None:
-                index = specs[id(attempt.spec)] = len(spec_list)
-                spec_list.append(attempt.spec)
-            spec_of.append(index)
-        self._flush_blobs(spec_list, outbox, blobs)
+        """One message, or more when the specs alone would fill a header."""
+        while tasks:
+            specs, spec_of = spec_columns(tasks)
+            batch, tasks = tasks[: len(spec_of)], tasks[len(spec_of) :]
+            self._flush_batch(kind, batch, specs, spec_of, outbox, blobs, now)
+
+    def _flush_batch(
+        self,
+        kind: type[Submit | Returned],
+        tasks: list[Attempt],
+        specs: list[TaskSpec],
+        spec_of: list[int],
+        outbox: list[Send],
+        blobs: BlobStore,
+        now: float,
+    ) -> None:
+        self._flush_blobs(specs, outbox, blobs)
         left = {i: max(a.deadline - now, 0.0) for i, a in enumerate(tasks) if a.deadline is not None}
         parts = [attempt.payload or b"" for attempt in tasks]
         self.batch_sent += 1
         addresses = [attempt.address for attempt in tasks]
-        message = kind(self.batch_sent, spec_list, addresses, spec_of, [len(p) for p in parts], left)
+        sizes = [len(part) for part in parts]
+        parents = [attempt.above for attempt in tasks] if kind is Submit and not self.below else []
+        message = kind(self.batch_sent, specs, addresses, spec_of, sizes, left, parents)
         outbox.append(Send(self.conn, message, parts))
         if kind is Submit and self.below:
             self.unread[self.batch_sent] = [len(tasks), sum(attempt.cost_us for attempt in tasks)]
@@ -183,11 +218,11 @@ class Link:
     def _flush_blobs(self, specs: list[TaskSpec], outbox: list[Send], blobs: BlobStore) -> None:
         for spec in specs:
             known = self.known.setdefault(spec.job, set())
-            missing = [d for d in (spec.function, *spec.blobs) if d not in known]
-            if missing:
-                parts = [blobs[spec.job][digest] for digest in missing]
-                outbox.append(Send(self.conn, Blobs(spec.job, missing, [len(p) for p in parts]), parts))
-                known.update(missing)
+            missing = [d for d in dict.fromkeys((spec.function, *spec.blobs)) if d not in known]
+            for digests in batched(missing, PARTS_PER_MESSAGE_MAX):
+                parts = [blobs[spec.job][digest] for digest in digests]
+                outbox.append(Send(self.conn, Blobs(spec.job, digests, [len(p) for p in parts]), parts))
+            known.update(missing)
 
     def _flush_results(self, results: list[Result], outbox: list[Send]) -> None:
         self.batch_sent += 1
@@ -209,8 +244,13 @@ class Link:
 
 
 def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: float) -> list[Attempt]:
-    """The attempts of a batch, entered into ``link.received``; an address that is open there is a protocol error."""
+    """The attempts of a batch, entered into ``link.received``; an address that is open there is a protocol error, and
+    so is a task whose function has not come before it."""
     link.batch_read = message.batch
+    for spec in message.specs:
+        known = link.known.get(spec.job, ())
+        if spec.function not in known or not all(digest in known for digest in spec.blobs):
+            raise ProtocolError(f"{link.name} sent tasks without their blobs")
     received = link.received
     attempts = []
     for address, index, payload in zip(message.addresses, message.spec_of, parts, strict=True):
@@ -219,6 +259,20 @@ def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: fl
         attempt = Attempt(address, message.specs[index], payload, link)
         received[address] = attempt
         attempts.append(attempt)
+    if link.below:
+        _enter_parents(link, message, attempts)
     for index, seconds in message.seconds_left.items():
         attempts[index].deadline = now + seconds
     return attempts
+
+
+def _enter_parents(link: Link, message: TaskBatch, attempts: list[Attempt]) -> None:
+    if len(message.parents) != len(attempts):
+        raise ProtocolError(f"{link.name} sent tasks without their parents")
+    for attempt, address in zip(attempts, message.parents, strict=True):
+        parent = link.sent.get(address)
+        if parent is None:
+            raise ProtocolError(f"{link.name} sent a child of task {show_address(address)}, which it does not have")
+        attempt.parent = address
+        is_given = parent.origin is None or not parent.origin.below
+        attempt.above = address if is_given else parent.above

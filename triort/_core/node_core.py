@@ -4,9 +4,7 @@ An event comes in by `handle_message` (or `handle_disconnect`), with ``now`` set
 sent gathers in the links and is packed into ``outbox`` by `flush`, once for each batch of events. ``conn`` is an opaque
 link value all through.
 
-Work goes down on credit (`placement`) and up on the boss's `Want`: an employee may offer so many new tasks, and
-the boss widens the window while offers are taken at once and narrows it when they stay. So a tree that is busy
-everywhere sends nothing, and one with idle subtrees hands them the shallowest, largest pieces.
+Work goes down on credit (`placement`), and up as far as the boss has asked for it (`demand`).
 """
 
 from __future__ import annotations
@@ -15,14 +13,15 @@ import enum
 from collections.abc import Iterable, Sequence
 
 from triort._core.attempts import Attempt, Result
+from triort._core.demand import grant_offers, pull_back, recall_from_worker
 from triort._core.hops import Hops, Owner
 from triort._core.links import Link, Loss, Send
 from triort._core.node_handlers import FROM_ABOVE, FROM_BELOW
-from triort._core.placement import OFFERS_MAX, Choose, Employee, Placement
+from triort._core.placement import Choose, Employee, Placement
 from triort._core.statuses import StatusDesk
+from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
-from triort._model.limits import OFFERS_MIN
 from triort._model.messages import (
     Forget,
     Log,
@@ -30,12 +29,7 @@ from triort._model.messages import (
     Print,
     Shutdown,
     SystemError_,
-    Update,
-    Waiting,
-    Want,
 )
-
-SCHEDULE_CHUNK = 64
 
 
 class Direction(enum.Enum):
@@ -67,10 +61,10 @@ class NodeCore:
         self.outbox: list[Send] = []
         self.status_desk = StatusDesk(self)
         self._links: list[Link] = []
-        self.grantees: dict[object, Employee] = {}
+        self.touched: list[Link] = []
+        self.managers: list[Employee] = []
         self.want_credit = 0
-        self.task_diff = 0
-        self._last_idle_sent_up = (0, 0)
+        self.upstream = Upstream()
 
     # -- the tree ------------------------------------------------------------------------------------------------
 
@@ -78,17 +72,25 @@ class NodeCore:
         """An employee has started; it may be given tasks from now on."""
         employee.num_idle_workers = employee.num_workers
         self.employees.append(employee)
-        self.grantees = {each.conn: each for each in self.employees}
         self.conn_to_employee_dict[employee.conn] = employee
-        self._links.append(employee.link)
+        self._adopt(employee.link)
+        if employee.kind == "manager":
+            self.managers.append(employee)
+        for each in self.employees:
+            each.link.touch()
         self.schedule_tasks([])
 
     def set_boss(self, conn: object, name: str, lower_id: int, upper_id: int) -> None:
         """The boss has connected and given this node its share of the ids."""
         self.boss = Link(conn, name, below=False)
+        self.upstream = Upstream()
         self.lower_id_bound = lower_id
         self.upper_id_bound = upper_id
-        self._links.append(self.boss)
+        self._adopt(self.boss)
+
+    def _adopt(self, link: Link) -> None:
+        self._links.append(link)
+        link.touched = self.touched
 
     @property
     def total_workers(self) -> int:
@@ -132,7 +134,8 @@ class NodeCore:
         employee = self.conn_to_employee_dict.pop(conn, None)
         if employee is not None:
             self.employees.remove(employee)
-            self.grantees.pop(conn, None)
+            if employee.kind == "manager":
+                self.managers.remove(employee)
             link = employee.link
         elif self.boss is not None and self.boss.conn == conn:
             link, self.boss = self.boss, None
@@ -162,54 +165,40 @@ class NodeCore:
         backlog = self.backlog
         for attempt in tasks:
             backlog.add(attempt)
-        while backlog and self.employees:
-            chunk = [backlog.pop_deepest() for _ in range(min(len(backlog), SCHEDULE_CHUNK))]
-            placed = self.assign_tasks(chunk)
-            for attempt in reversed(chunk[len(placed) :]):
-                backlog.add_first(attempt)
-            if len(placed) < len(chunk):
-                break
+        if not backlog:
+            return
+        hungry = [employee for employee in self.employees if employee.num_idle_workers > 0]
+        if hungry:
+            idle = sum(employee.num_idle_workers for employee in hungry)
+            self.assign_tasks([a for _ in range(min(idle, len(backlog))) if (a := backlog.pop_deepest()) is not None])
+        if backlog:
+            self.placement.fill(backlog, hungry, self.employees, self.now)
 
     def assign_tasks(self, tasks: Sequence[Attempt]) -> list[tuple[Attempt, Employee]]:
-        """Go through the tasks and assign each one to an employee, as far as their credit goes."""
-        pairs = self.placement.assign(tasks, self.employees)
-        for attempt, employee in pairs:
-            if attempt.talk:
-                employee.link.out_talk += [(attempt.address, text) for text in attempt.talk]
-                attempt.talk = None
-            self._note_taken(attempt)
-        return pairs
+        """Go through the tasks and assign each one to an employee: as many as there are idle workers."""
+        return self.placement.assign(tasks, self.employees)
 
     def send_up_or_schedule_tasks(self, tasks: Iterable[Attempt]) -> None:
         """Schedule tasks from below here as far as there are idle workers; send the excess up as far as the boss wants
         it; the rest waits here."""
         self.schedule_tasks(tasks)
-        while self.backlog and self.want_credit > 0 and self.boss is not None:
-            attempt = self.backlog.pop_shallowest()
-            if attempt.origin is None or not attempt.origin.below:
-                self.backlog.add_first(attempt)
+        while self.want_credit > 0 and self.boss is not None:
+            attempt = self.backlog.pop_shallowest_new()
+            if attempt is None:
                 break
             self.want_credit -= 1
             self.boss.place(attempt)
-            self._note_taken(attempt)
-
-    def _note_taken(self, attempt: Attempt) -> None:
-        if attempt.origin is not None:
-            employee = self.conn_to_employee_dict.get(attempt.origin.conn)
-            if employee is not None:
-                self.grantees[employee.conn] = employee
 
     def recall(self, employee: Employee) -> None:
         """The employee is on one long task: take what it has not started, and what the task has submitted."""
-        employee.wanted += OFFERS_MIN
-        self.outbox.append(Send(employee.conn, Want(OFFERS_MIN, len(employee.link.sent)), ()))
+        recall_from_worker(self, employee)
 
     def handle_update(self, conn: object, task_diff: int, backlog: int = 0) -> None:
         """Handle a task count update from a lower level manager or worker."""
         employee = self.conn_to_employee_dict[conn]
-        employee.num_tasks += task_diff
-        employee.backlog = backlog
-        self.task_diff += task_diff
+        employee.num_own_tasks += task_diff
+        employee.backlog = max(backlog, 0)
+        employee.recalled = 0
 
     def handle_waiting(self, conn: object, new_idle_count: int, read_receipt: int | None = None) -> None:
         """Record that an employee is idle with nothing to do.
@@ -219,20 +208,17 @@ class NodeCore:
         """
         employee = self.conn_to_employee_dict[conn]
         if read_receipt is not None:
-            employee.link.read_receipt(read_receipt)
+            employee.link.read_receipt(read_receipt, is_idle=new_idle_count > 0)
         on_its_way = employee.link.queued + employee.link.results_unread
         employee.num_idle_workers = max(min(new_idle_count, employee.num_workers) - on_its_way, 0)
+        if employee.num_idle_workers:
+            employee.stuck_until = 0.0
         self.schedule_tasks([])
 
     def update_upstream_idle_workers(self) -> None:
         """Update the total number of idle workers upstream, if that would be news."""
-        if self.boss is None:
-            return
-        idle = self.num_idle_workers
-        news = (idle, self.boss.batch_read)
-        if news[0] != self._last_idle_sent_up[0] or (idle and news != self._last_idle_sent_up):
-            self._last_idle_sent_up = news
-            self.outbox.append(Send(self.boss.conn, Waiting(*news), ()))
+        if self.boss is not None:
+            self.upstream.tell_idle(self.boss, self.num_idle_workers, self.total_workers, self.outbox)
 
     # -- outcomes ------------------------------------------------------------------------------------------------
 
@@ -241,7 +227,6 @@ class NodeCore:
         employee = self.conn_to_employee_dict[conn]
         attempt = employee.link.close(result.address)
         if attempt is not None:
-            employee.num_tasks -= 1
             self.placement.measure(attempt.spec.function, result.duration_us)
             self.hops.pass_result(attempt, result)
 
@@ -254,9 +239,9 @@ class NodeCore:
     def broadcast_cancel(self, addr: Address) -> None:
         """Cancel the task ``addr`` on every link that has an entry for it."""
         for link in self._links:
-            attempt = link.sent.get(addr)
-            if attempt is not None and not attempt.cancelled:
-                self.hops.cancel(attempt)
+            for attempt in (link.received.get(addr), link.sent.get(addr)):
+                if attempt is not None:
+                    self.hops.cancel(attempt)
 
     def forget(self, job: JobId) -> None:
         """The job has ended: its blobs go, here and below."""
@@ -272,32 +257,25 @@ class NodeCore:
 
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
-        for employee in self.grantees.values():
-            self._grant(employee)
-        self.grantees.clear()
-        for link in self._links:
-            link.flush(self.outbox, self.hops.blobs, self.now)
-        self.update_upstream_idle_workers()
-        if self.boss is not None and self.task_diff and self.outbox:
-            self.outbox.append(Send(self.boss.conn, Update(self.task_diff, len(self.backlog)), ()))
-            self.task_diff = 0
+        idle = workers = 0
+        for employee in self.employees:
+            idle += employee.num_idle_workers
+            workers += employee.num_workers
+        boss = self.boss
+        grant_offers(self, idle)
+        if idle and not self.backlog:
+            pull_back(self, idle)
+        if boss is not None and not workers:
+            self.hops.give_back(boss, len(self.backlog))
+        for link in self.touched:
+            if not link.ended:
+                link.flush(self.outbox, self.hops.blobs, self.now)
+        self.touched.clear()
+        if boss is not None:
+            self.upstream.tell_idle(boss, idle, workers, self.outbox)
+            self.upstream.tell_tasks(self, boss, all_idle=idle == workers)
         outbox, self.outbox = self.outbox, []
         return outbox
-
-    def _grant(self, employee: Employee) -> None:
-        """Let the employee offer more new tasks once it has used up its window and the offers here run low."""
-        waiting = employee.link.waiting
-        if employee.wanted > 0 or waiting > employee.offer_window // 2:
-            return
-        if len(self.employees) == 1 and self.boss is None:
-            return
-        outside = self.num_idle_workers - employee.num_idle_workers + self.want_credit
-        if waiting:
-            employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
-        else:
-            employee.offer_window = min(max(employee.offer_window * 2, outside + OFFERS_MIN), OFFERS_MAX)
-        employee.wanted = max(employee.offer_window - waiting, 1)
-        self.outbox.append(Send(employee.conn, Want(employee.wanted), ()))
 
     def hear(self, msg: Print | Log | SystemError_) -> None:
         """What has been said below has come to the top; the server passes it on to the job's client."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
+from triort._core.demand import pull_back
 from triort._core.links import Link, Loss, Send, unpack_tasks
 from triort._model.messages import (
     Blobs,
@@ -42,21 +43,20 @@ def blobs(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> N
 def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
     employee = node.conn_to_employee_dict[link.conn]
     employee.wanted = max(employee.wanted - len(msg.addresses), 0)
-    node.grantees[employee.link.conn] = employee
-    node.task_diff += len(msg.addresses)
+    link.touch()
     node.send_up_or_schedule_tasks(unpack_tasks(link, msg, payload, node.now))
 
 
 def submit_from_above(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
+    node.upstream.heard(len(msg.addresses), 0)
     node.schedule_tasks(unpack_tasks(link, msg, payload, node.now))
 
 
 def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]) -> None:
-    employee = node.conn_to_employee_dict[link.conn]
+    node.conn_to_employee_dict[link.conn].recalled = 0
     for address, part in zip(msg.addresses, payload, strict=True):
         attempt = link.close(address)
         if attempt is not None:
-            employee.num_tasks -= 1
             node.hops.take_back(attempt, part)
     node.schedule_tasks([])
 
@@ -72,6 +72,7 @@ def outcomes_from_below(node: NodeCore, link: Link, msg: Outcomes, payload: Sequ
 
 def outcomes_from_above(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
     link.batch_read = msg.batch
+    node.upstream.heard(0, len(msg.addresses))
     for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
         node.send_result_down(Result(address, kind, duration, part))
 
@@ -80,8 +81,6 @@ def lost(node: NodeCore, link: Link, msg: Lost, payload: Sequence[bytes]) -> Non
     for address, blamed, crash in zip(msg.addresses, msg.blamed, payload, strict=True):
         attempt = link.close(address)
         if attempt is not None:
-            if link.below:
-                node.conn_to_employee_dict[link.conn].num_tasks -= 1
             node.hops.pass_loss(attempt, Loss(address, blamed, crash))
 
 
@@ -91,12 +90,10 @@ def cancel(node: NodeCore, link: Link, msg: Cancel, payload: Sequence[bytes]) ->
 
 def talk(node: NodeCore, link: Link, msg: Talk, payload: Sequence[bytes]) -> None:
     attempt = link.received.get(msg.address)
-    if attempt is None:
-        return
-    if attempt.target is not None:
-        attempt.target.out_talk.append((msg.address, payload[0]))
-    else:
-        attempt.talk = [*(attempt.talk or ()), payload[0]]
+    if attempt is not None:
+        attempt.keep_talk(payload[0])
+        if attempt.target is not None:
+            attempt.target.say(attempt, payload[0])
 
 
 def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) -> None:
@@ -104,6 +101,8 @@ def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) ->
 
 
 def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:
+    if msg.workers >= 0:
+        node.conn_to_employee_dict[link.conn].num_workers = msg.workers
     node.handle_waiting(link.conn, msg.idle, msg.receipt)
 
 
@@ -113,16 +112,13 @@ def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) ->
 
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
     node.want_credit += msg.credit
-    for _ in range(min(msg.recall, len(node.backlog))):
-        attempt = node.backlog.pop_shallowest()
-        if attempt.origin is not link:
-            node.backlog.add_first(attempt)
-            break
-        del link.received[attempt.address]
-        link.out_returned.append(attempt)
-    for employee in node.employees:
-        node.grantees[employee.conn] = employee
-    node.send_up_or_schedule_tasks([])
+    if msg.recall:
+        missing = msg.recall - node.hops.give_back(link, msg.recall)
+        node.upstream.spare = max(node.upstream.spare - msg.recall, 0)
+        if missing:
+            pull_back(node, missing)
+    if msg.credit:
+        node.send_up_or_schedule_tasks([])
 
 
 def talk_up(node: NodeCore, link: Link, msg: Print | Log, payload: Sequence[bytes]) -> None:

@@ -3,8 +3,8 @@
 Idle employees first, evenly and at random, those with more idle workers first; then those with the fewest tasks. An
 employee may be given more than it has idle workers only within its credit: about what keeps it busy over one round
 trip, by the measured durations of the functions; a function never measured gets one task for each idle worker. Tasks
-that a worker has offered from below go beyond idle workers only to employees that are hungry (idle when the round
-began), or busy workers would pass their leaves around instead of running them.
+that were offered from below go beyond idle workers only to employees that are hungry (idle when the round began) or
+poor (without work of their own to offer), or busy workers would pass their leaves around instead of running them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from triort._core.attempts import Attempt
+from triort._core.backlog import Backlog
 from triort._core.links import Link
 from triort._model.ids import Digest
 from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, DURATION_WEIGHT, OFFERS_MIN
@@ -23,7 +24,6 @@ Choose = Callable[[str, int], int]
 """``choose(name, n)`` draws from ``range(n)``; the stable name lets a simulation hold or shrink each draw."""
 
 COSTS_MAX = 10_000
-OFFERS_MAX = 256
 
 
 @attrs.define(eq=False)
@@ -38,12 +38,24 @@ class Employee:
     pid: int = 0
     num_workers: int = 0
     num_idle_workers: int = 0
-    num_tasks: int = 0
+    num_own_tasks: int = 0
+    """Tasks below that were submitted there and have not left it, by its own account."""
     backlog: int = 0
+    """Given tasks that have found no place below, by its own account."""
+    recalled: int = 0
+    """How many of these it was asked for and has not answered for."""
     wanted: int = 0
     offer_window: int = OFFERS_MIN
+    granted_at: float = 0.0
+    stuck_until: float = 0.0
+    """Until when it gets nothing beyond its idle workers, for it is on a long task."""
     restarts: int = 0
     running: str = ""
+
+    @property
+    def num_tasks(self) -> int:
+        """Open tasks below it."""
+        return len(self.link.sent) + self.num_own_tasks
 
     @property
     def conn(self) -> object:
@@ -78,53 +90,59 @@ class Placement:
         return idle
 
     def assign(self, tasks: Sequence[Attempt], employees: Sequence[Employee]) -> list[tuple[Attempt, Employee]]:
-        """Pair tasks, in starting order, with employees; stops at the first task that nobody has credit for."""
+        """Pair tasks, in starting order, with employees: one for each idle worker."""
         pairs: list[tuple[Attempt, Employee]] = []
-        hungry = self.idle_order(employees)
-        rounds = [(employee.num_idle_workers, employee) for employee in hungry]
+        rounds = [(employee.num_idle_workers, employee) for employee in self.idle_order(employees)]
         position = 0
         while rounds and position < len(tasks):
             for _, employee in rounds[: len(tasks) - position]:
-                self._give(tasks[position], employee, pairs)
+                self._give(tasks[position], employee)
+                pairs.append((tasks[position], employee))
                 position += 1
             rounds = [(left - 1, employee) for left, employee in rounds if left > 1]
-        if position < len(tasks):
-            self._fill(tasks[position:], hungry, employees, pairs)
         return pairs
 
-    def _fill(
-        self,
-        tasks: Sequence[Attempt],
-        hungry: list[Employee],
-        employees: Sequence[Employee],
-        pairs: list[tuple[Attempt, Employee]],
-    ) -> None:
-        offered = tasks[0].origin is not None and tasks[0].origin.below
-        takers = hungry if offered else employees
-        fewest = [self._load(e, i) for i, e in enumerate(takers) if e.link.queued_us < _credit(e)]
+    def fill(self, backlog: Backlog, hungry: Sequence[Employee], employees: Sequence[Employee], now: float) -> None:
+        """Give tasks beyond idle workers, within credit, to those with the least to do: any task to the hungry and the
+        poor, and to all what did not come from below."""
+        takers = [
+            e for e in employees if (link := e.link).queued_us < CREDIT_US * e.num_workers
+            and link.queued < CREDIT_TASKS_MAX and e.stuck_until <= now
+        ]  # fmt: skip
+        poor = [employee for employee in takers if employee.wanted > 0 or employee in hungry]
+        if poor:
+            self._fill(backlog, backlog.pop_deepest, poor)
+        if takers:
+            self._fill(backlog, backlog.pop_deepest_held, takers)
+
+    def _fill(self, backlog: Backlog, pop: Callable[[], Attempt | None], employees: Sequence[Employee]) -> None:
+        fewest = [
+            (e.link.queued_us / e.num_workers, i, e)
+            for i, e in enumerate(employees)
+            if has_credit(e.link, e.num_workers)
+        ]
         heapq.heapify(fewest)
-        for attempt in tasks:
-            cost = self.costs.get(attempt.spec.function)
-            if cost is None or not fewest:
+        while fewest:
+            attempt = pop()
+            if attempt is None:
+                return
+            if attempt.spec.function not in self.costs:
+                backlog.add_first(attempt)
                 return
             _, tie, employee = fewest[0]
-            self._give(attempt, employee, pairs)
-            if employee.link.queued_us < _credit(employee) and employee.link.queued < CREDIT_TASKS_MAX:
-                heapq.heapreplace(fewest, self._load(employee, tie))
+            self._give(attempt, employee)
+            if has_credit(employee.link, employee.num_workers):
+                heapq.heapreplace(fewest, (employee.link.queued_us / employee.num_workers, tie, employee))
             else:
                 heapq.heappop(fewest)
 
-    def _give(self, attempt: Attempt, employee: Employee, pairs: list[tuple[Attempt, Employee]]) -> None:
+    def _give(self, attempt: Attempt, employee: Employee) -> None:
         attempt.cost_us = int(self.costs.get(attempt.spec.function, CREDIT_US)) or 1
         employee.link.place(attempt)
-        employee.num_tasks += 1
         if employee.num_idle_workers:
             employee.num_idle_workers -= 1
-        pairs.append((attempt, employee))
-
-    def _load(self, employee: Employee, tie: int) -> tuple[float, int, Employee]:
-        return employee.link.queued_us / max(employee.num_workers, 1), tie, employee
 
 
-def _credit(employee: Employee) -> int:
-    return CREDIT_US * employee.num_workers
+def has_credit(link: Link, num_workers: int) -> bool:
+    """Whether an employee with so many workers may be given one more task beyond those that are idle."""
+    return link.queued_us < CREDIT_US * num_workers and link.queued < CREDIT_TASKS_MAX

@@ -21,6 +21,9 @@ def after_loss(attempt: Attempt, loss: Loss, crashes: int, is_cancelled: bool) -
     options = attempt.spec.options
     if not options.at_most_once and crashes < options.crash_limit:
         return None
-    crash = _crash.decode(loss.crash) if loss.crash else Crash("unknown")
+    try:
+        crash = _crash.decode(loss.crash)
+    except msgspec.MsgspecError:  # empty, or a peer's nonsense: it is only for people to read
+        crash = Crash("unknown")
     payload = _encode(msgspec.structs.replace(crash, attempts=max(crashes, 1)))
     return Result(attempt.address, OutcomeKind.CRASHED, 0, payload)

@@ -3,11 +3,12 @@
 The worker's only thread may be in user code for long, so its boss looks at the page that they share: which task is on
 the CPU (``root`` is the one of these that the boss knows), how often that has changed, and how much mail was read.
 
-* Mail that has waited since the last look: poke, so that the worker reads it between two bytecodes.
+* Mail that has waited since the last look: poke, so that the worker reads it between two bytecodes. Any mail, when
+  the task is the same as at the last look and workers are idle elsewhere: it may ask for work.
 * A cancel of the task on the CPU that is not answered: poke at every look, and kill after the grace time.
 * A deadline that has passed: poke.
 * One task on the CPU since the last look, with unstarted ones behind it and idle workers elsewhere: recall these, and
-  take what the task itself has submitted.
+  take what the task itself has submitted. Once for each task, and again when more was sent meanwhile.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Watch:
     mail_sent: int = 0
     _last: Glance | None = None
     _last_mail_sent: int = 0
-    _recalled_at_step: int = -1
+    _last_recall: tuple[int, int] = (-1, -1)
     _stubborn_since: float | None = None
 
     def decide(self, now: float, clock_s: float, glance: Glance, idle_elsewhere: int) -> list[Action]:
@@ -69,9 +70,12 @@ class Watch:
         else:
             self._stubborn_since = None
         mail_waits = last is not None and glance.mail_read < sent_before and glance.mail_read == last.mail_read
+        if same_task and idle_elsewhere and glance.mail_read < self.mail_sent:
+            mail_waits = True
         if mail_waits or 0 < glance.deadline_s <= clock_s:
             actions = [Action.POKE]
-        if same_task and idle_elsewhere and self._recalled_at_step != glance.steps:
-            self._recalled_at_step = glance.steps
+        recall = (glance.steps, self.link.batch_sent)
+        if same_task and idle_elsewhere and self._last_recall != recall:
+            self._last_recall = recall
             actions.append(Action.RECALL)
         return actions

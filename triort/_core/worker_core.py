@@ -13,74 +13,25 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import attrs
+from typing import Any
 
 from triort._core.attempts import Attempt, Result
+from triort._core.demand import is_news
 from triort._core.hops import Hops
 from triort._core.links import Link, Loss, Send
 from triort._core.retries import after_loss
+from triort._core.running import Child as Child
+from triort._core.running import Heard as Heard
+from triort._core.running import Running as Running
+from triort._core.running import Settled as Settled
+from triort._core.running import Stop as Stop
 from triort._core.worker_handlers import FROM_BOSS
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, NodeId, make_address
-from triort._model.messages import (
-    Message,
-    TaskSpec,
-    Update,
-    Waiting,
-)
+from triort._model.messages import Message, TaskSpec, Update, Waiting
 from triort._model.outcomes import OutcomeKind
 
-
-@attrs.define(eq=False)
-class Running:
-    """A task that has started here. ``handle`` is the node's: how to stop or resume it."""
-
-    attempt: Attempt
-    root: Address
-    """The nearest ancestor, or the task itself, that the boss has given to this worker: what the boss knows of it."""
-    handle: Any = None
-    holds_slot: bool = True
-    waits: int = 0
-    """How many of the task's own trio tasks wait for children; the slot is free while any does."""
-    children: dict[Address, Child] = attrs.Factory(dict)
-    messages: list[bytes] = attrs.Factory(list)
-    result: Result | None = None
-    cancelled: bool = False
-
-
-@attrs.define(eq=False)
-class Child:
-    """The owner's side of a task that a task here has submitted: it waits for exactly one outcome."""
-
-    attempt: Attempt
-    parent: Running
-    future: Any
-    index: int
-    cancelled: bool = False
-    timed_out: bool = False
-    crashes: int = 0
-    retries: int = 0
-
-
-class Settled(NamedTuple):
-    """For the node: a child has its outcome."""
-
-    child: Child
-    result: Result
-
-
-class Stop(NamedTuple):
-    """For the node: this running task is cancelled."""
-
-    running: Running
-
-
-class Heard(NamedTuple):
-    """For the node: a message for this running task is in its list."""
-
-    running: Running
+DEADLINES_SPARE = 64
 
 
 class WorkerCore:
@@ -100,7 +51,7 @@ class WorkerCore:
         self.want = 0
         self.shutting_down = False
         self._serial = 0
-        self._task_diff = 0
+        self._told_tasks = 0
         self._announced = (-1, 0)
         self._deadlines: list[tuple[float, Address]] = []
 
@@ -121,29 +72,24 @@ class WorkerCore:
         """A running task submits a child."""
         self._serial += 1
         address = make_address(self.node_id, self._serial)
-        attempt = Attempt(address, spec, payload, deadline=deadline, index=index)
+        attempt = Attempt(address, spec, payload, deadline=deadline, index=index, above=parent.root)
         child = Child(attempt, parent, future, index)
         self.children[address] = child
         parent.children[address] = child
-        self._task_diff += 1
-        if deadline is not None:
-            heapq.heappush(self._deadlines, (deadline, address))
+        self._note_deadline(attempt)
         self.backlog.add(attempt)
         return child
 
     def cancel_child(self, child: Child) -> None:
-        """The parent wants this open child no more; its outcome still has to come."""
-        if not child.cancelled:
+        """The parent wants this child no more; its outcome still has to come, unless it lies in `events` already."""
+        if not child.cancelled and child.attempt.address in self.children:
             child.cancelled = True
             self.cancel_attempt(child.attempt)
 
     def talk_to_child(self, child: Child, payload: bytes) -> None:
-        """A message to a child, started or not."""
-        attempt = child.attempt
-        if attempt.target is not None:
-            attempt.target.out_talk.append((attempt.address, payload))
-        else:
-            self.hear(attempt, payload)
+        """A message to a child, started or not; one that has ended does not hear it."""
+        if child.attempt.address in self.children:
+            self.hear(child.attempt, payload)
 
     def release_slot(self, running: Running) -> None:
         """The task waits for a child: another one may start."""
@@ -163,22 +109,24 @@ class WorkerCore:
             kind, payload = OutcomeKind.CANCELLED, b""
         running.result = Result(running.attempt.address, kind, duration_us, payload)
         self.release_slot(running)
-        for child in list(running.children.values()):
-            self.cancel_child(child)
         if not running.children:
             self._end(running)
+        for child in list(running.children.values()):
+            self.cancel_child(child)
 
     def next_task(self) -> Running | None:
         """Start the next task, if the slot is free and there is one."""
-        while self.backlog and not self.occupied:
+        while not self.occupied:
             attempt = self.backlog.pop_deepest()
+            if attempt is None:
+                break
             if attempt.deadline is not None and attempt.deadline <= self.now:
                 self.hops.pass_result(attempt, _timeout(attempt))
                 continue
             child = self.children.get(attempt.address) if attempt.origin is None else None
             running = Running(attempt, attempt.address if child is None else child.parent.root)
             if attempt.talk:
-                running.messages, attempt.talk = attempt.talk, None
+                running.messages = list(attempt.talk)
             self.running[attempt.address] = running
             self.occupied += 1
             return running
@@ -186,7 +134,10 @@ class WorkerCore:
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
-        return self._deadlines[0][0] if self._deadlines else None
+        deadlines = self._deadlines
+        while deadlines and deadlines[0][1] not in self.children:
+            heapq.heappop(deadlines)
+        return deadlines[0][0] if deadlines else None
 
     def expire(self) -> None:
         """Time has passed: children beyond their deadline are stopped."""
@@ -206,8 +157,6 @@ class WorkerCore:
             child.retries += 1
             self._again(child)
             return
-        if result.kind == OutcomeKind.CANCELLED and child.timed_out:
-            result = _timeout(attempt)
         self._settled(child, result)
 
     def lose(self, attempt: Attempt, loss: Loss) -> None:
@@ -225,12 +174,10 @@ class WorkerCore:
     def offer(self, keep: int) -> None:
         """Give the boss new tasks as far as it wants them, the shallowest first; ``keep`` tasks stay."""
         while self.want > 0 and len(self.backlog) > keep:
-            attempt = self.backlog.pop_shallowest()
-            if attempt.origin is not None:
-                self.backlog.add_first(attempt)
+            attempt = self.backlog.pop_shallowest_new()
+            if attempt is None:
                 break
             self.want -= 1
-            self._task_diff -= 1
             self.boss.place(attempt)
 
     def flush(self, idle: bool) -> list[Send]:
@@ -239,9 +186,11 @@ class WorkerCore:
         if idle and self._announced != (1, self.boss.batch_read):
             self._announced = (1, self.boss.batch_read)
             self.outbox.append(Send(self.boss.conn, Waiting(1, self.boss.batch_read), ()))
-        if self._task_diff and self.outbox:
-            self.outbox.append(Send(self.boss.conn, Update(self._task_diff, len(self.backlog)), ()))
-            self._task_diff = 0
+        if self.outbox:
+            tasks = len(self.children) - len(self.boss.sent)
+            if is_news(abs(tasks - self._told_tasks), self._told_tasks, exact=idle):
+                self.outbox.append(Send(self.boss.conn, Update(tasks - self._told_tasks, 0), ()))
+                self._told_tasks = tasks
         outbox, self.outbox = self.outbox, []
         return outbox
 
@@ -259,29 +208,40 @@ class WorkerCore:
                 self.events.append(Stop(running))
 
     def hear(self, attempt: Attempt, payload: bytes) -> None:
+        """A message to a task. What is said to a task is kept while it is open, to be said again when it is placed
+        again: that is what makes a second attempt, or one handed back unstarted, hear the same."""
+        attempt.keep_talk(payload)
+        if attempt.target is not None:
+            attempt.target.say(attempt, payload)
+            return
         running = self.running.get(attempt.address)
         if running is not None:
             running.messages.append(payload)
             self.events.append(Heard(running))
-        else:
-            attempt.talk = [*(attempt.talk or ()), payload]
+
+    def _note_deadline(self, attempt: Attempt) -> None:
+        if attempt.deadline is not None:
+            if len(self._deadlines) > 2 * len(self.children) + DEADLINES_SPARE:
+                self._deadlines = [each for each in self._deadlines if each[1] in self.children]
+                heapq.heapify(self._deadlines)
+            heapq.heappush(self._deadlines, (attempt.deadline, attempt.address))
 
     def _again(self, child: Child) -> None:
         attempt = child.attempt
         self._serial += 1
         address = make_address(self.node_id, self._serial)
         fresh = Attempt(address, attempt.spec, attempt.payload, deadline=attempt.deadline, index=attempt.index)
+        fresh.talk, fresh.above = attempt.talk, attempt.above
         del child.parent.children[attempt.address]
         child.attempt = fresh
         child.parent.children[address] = child
         self.children[address] = child
-        if fresh.deadline is not None:
-            heapq.heappush(self._deadlines, (fresh.deadline, address))
+        self._note_deadline(fresh)
         self.backlog.add(fresh)
 
     def _settled(self, child: Child, result: Result) -> None:
-        if child.attempt.target is None:
-            self._task_diff -= 1
+        if child.timed_out and result.kind == OutcomeKind.CANCELLED:
+            result = _timeout(child.attempt)
         parent = child.parent
         del parent.children[child.attempt.address]
         self.events.append(Settled(child, result))

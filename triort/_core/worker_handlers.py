@@ -70,12 +70,7 @@ def forget(core: WorkerCore, message: Forget, parts: Sequence[bytes]) -> None:
 
 def want(core: WorkerCore, message: Want, parts: Sequence[bytes]) -> None:
     core.want += message.credit
-    if message.recall:
-        unstarted = [attempt for attempt in core.backlog if attempt.origin is core.boss]
-        for attempt in unstarted[-message.recall :]:
-            core.backlog.remove(attempt)
-            del core.boss.received[attempt.address]
-            core.boss.out_returned.append(attempt)
+    core.hops.give_back(core.boss, message.recall)
 
 
 def shutdown(core: WorkerCore, message: Shutdown, parts: Sequence[bytes]) -> None:

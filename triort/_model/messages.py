@@ -95,7 +95,8 @@ class Blobs(Message, tag=10):
 
 
 class TaskBatch(Message):
-    """Tasks to place: task *i* is ``specs[spec_of[i]]`` with part *i* as its arguments."""
+    """Tasks to place: task *i* is ``specs[spec_of[i]]`` with part *i* as its arguments. On their way up, ``parents[i]``
+    is its nearest ancestor among the tasks that were given over this link."""
 
     batch: int
     specs: list[TaskSpec]
@@ -103,6 +104,7 @@ class TaskBatch(Message):
     spec_of: list[int]
     sizes: list[int]
     seconds_left: dict[int, float] = {}
+    parents: list[Address] = []
 
 
 class Submit(TaskBatch, tag=11):

@@ -78,12 +78,17 @@ class Future:
         if result.kind == OutcomeKind.VALUE:
             self._results[index] = result.payload
             self._arrived.append(index)
-        elif self._failure is None:
+        else:
+            self._note_failure(result)
+        if not self._open or (self._wants_each and self._arrived):
+            self._wake()
+
+    def _note_failure(self, result: Result) -> None:
+        """The first failure cancels the other children. Also called by a poke, before `_settle`."""
+        if result.kind != OutcomeKind.VALUE and self._failure is None:
             self._failure = (result.kind, result.payload)
             if not self._cancelled:
                 self._cancel_open()
-        if not self._open or (self._wants_each and self._arrived):
-            self._wake()
 
     def _cancel_open(self) -> None:
         for child in list(self._open.values()):
@@ -150,6 +155,9 @@ class Future:
             # trio has not seen the deadline yet. The scope's Cancelled is the answer, not the child's.
             await trio.lowlevel.checkpoint()
         return self._value()
+
+    def _has_more(self) -> bool:
+        return bool(self._open or self._arrived or self._failure is not None)
 
     async def _next(self) -> list[tuple[int, Any]]:
         self._check_owner()

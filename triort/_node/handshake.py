@@ -8,8 +8,8 @@ from typing import NoReturn
 import trio
 
 from triort._model.errors import ProtocolError, StartupError
-from triort._model.limits import HANDSHAKE_S
-from triort._model.messages import PROTOCOL_VERSION, Hello, Received, Refuse, Welcome
+from triort._model.limits import HANDSHAKE_S, START_S
+from triort._model.messages import PROTOCOL_VERSION, Hello, Received, Refuse, Started, Welcome
 from triort._transport.connection import Connection
 from triort._version import __version__
 
@@ -47,6 +47,25 @@ async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]
     if difference:
         raise StartupError(f"{conn.name} does not fit: {difference}")
     return answer, received[1:]
+
+
+async def receive_started(conn: Connection, rest: list[Received], what: str) -> tuple[Started, list[Received]]:
+    """The boss's side, after the WELCOME: waits for the STARTED of the employee, `START_S` at most.
+
+    ``rest`` is what has come already, ``what`` is what an error calls the employee. Raises `StartupError`.
+    """
+    try:
+        with trio.fail_after(START_S):
+            received = rest or await conn.receive()
+    except trio.TooSlowError:
+        raise StartupError(f"{what} did not start within {START_S} s") from None
+    except (trio.EndOfChannel, trio.BrokenResourceError):
+        raise StartupError(f"{what} ended before it had started") from None
+    message = received[0][0]
+    if not isinstance(message, Started):
+        text = getattr(message, "text", "") or type(message).__name__
+        raise StartupError(f"{what} could not start: {text}")
+    return message, received[1:]
 
 
 async def receive_hello(conn: Connection, roles: tuple[str, ...]) -> Hello:

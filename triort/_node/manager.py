@@ -71,7 +71,8 @@ class Manager(ServerBase):
     async def run(self) -> None:
         """Main loop: listen for the boss, start what is below, serve until the boss says shutdown or is gone.
 
-        Raises `StartupError` when the start fails and `ConnectionLost` when the node cannot go on. A cancel ends everything below.
+        Raises `StartupError` when the start fails and `ConnectionLost` when the node cannot go on. A cancel ends
+        everything below.
         """
         async with self.open_node():
             if self.only_connect and self.ipports is None:
@@ -121,6 +122,8 @@ class Manager(ServerBase):
         if was_boss and self.running:
             self.logger.warning("%s: the boss is gone; this manager ends", self.name)
             self.handle_shutdown()
+        if self.running and self.ipports is not None and not self.employees:
+            self.fail(f"{self.name} has lost all of its managers")
 
     def announce(self, listeners: list[socket.socket]) -> None:
         """Tell where this manager listens."""

@@ -143,8 +143,11 @@ class Rendezvous:
 
     async def _watch(self, process: ConnectedWorker) -> None:
         self._num_workers.value += 1
-        pidfd = process.pidfd
-        await trio.lowlevel.wait_readable(pidfd)
+        watched = os.dup(process.pidfd)  # the pool waits for the other one, and only one task may wait for an fd
+        try:
+            await trio.lowlevel.wait_readable(watched)
+        finally:
+            os.close(watched)
         self._num_workers.value -= 1
         self._processes = {each for each in self._processes if each.pidfd >= 0}
         assert self.node.pool is not None
@@ -173,18 +176,20 @@ def _hire(sock: socket.socket) -> ConnectedWorker:
 @contextmanager
 def _open_door() -> Iterator[socket.socket]:
     """A Unix socket that listens in a folder of its own, 0700; both are gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, ignore_cleanup_errors=True) as folder:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
-            door.setblocking(False)
-            try:
-                door.bind(os.path.join(folder, DOOR))
-            except OSError as error:
-                raise StartupError(f"no Unix socket in {folder}: {error}; set TMPDIR to a shorter path") from None
-            door.listen(LISTEN_BACKLOG_MAX)
-            try:
-                yield door
-            finally:
-                trio.lowlevel.notify_closing(door)
+    with (
+        tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX, ignore_cleanup_errors=True) as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door,
+    ):
+        door.setblocking(False)
+        try:
+            door.bind(os.path.join(folder, DOOR))
+        except OSError as error:
+            raise StartupError(f"no Unix socket in {folder}: {error}; set TMPDIR to a shorter path") from None
+        door.listen(LISTEN_BACKLOG_MAX)
+        try:
+            yield door
+        finally:
+            trio.lowlevel.notify_closing(door)
 
 
 async def open_rendezvous(node: ServerBase, port: int) -> Rendezvous:

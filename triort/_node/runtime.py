@@ -104,11 +104,10 @@ class Runtime:
         """
         return await future._next()
 
-    async def as_completed(self, future: Future) -> AsyncIterator[tuple[int, Any]]:
-        """Iterate over (index, value) in the order in which the children end. A cancel only stops waiting."""
-        while future._open or future._arrived or future._failure is not None:
-            for index, value in await future._next():
-                yield index, value
+    def as_completed(self, future: Future) -> AsyncIterator[tuple[int, Any]]:
+        """Iterate over (index, value) in the order in which the children end. A cancel only stops waiting, and so does
+        leaving the loop early."""
+        return CompletedChildren(future)
 
     def cancel(self, future: Future) -> None:
         """Cancel the children of ``future``, at once; awaiting it raises `TaskCancelled` from now on. Does not block:
@@ -173,6 +172,24 @@ class Runtime:
             future._open[index] = worker.core.submit(parent, task_spec, data, future, index, deadline)
         worker.notice()
         return future
+
+
+class CompletedChildren:
+    """Iterates over the values of a future as they come; see `Runtime.as_completed`."""
+
+    def __init__(self, future: Future) -> None:
+        self._future = future
+        self._batch: list[tuple[int, Any]] = []
+
+    def __aiter__(self) -> CompletedChildren:
+        return self
+
+    async def __anext__(self) -> tuple[int, Any]:
+        if not self._batch:
+            if not self._future._has_more():
+                raise StopAsyncIteration
+            self._batch = (await self._future._next())[::-1]
+        return self._batch.pop()
 
 
 class Handle:

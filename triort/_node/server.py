@@ -74,8 +74,8 @@ class Server(ServerBase):
                 else:
                     await self.spawn_workers(self.num_workers)
                 for listener in listeners:
-                    self.start_soon(self._accept, listener, ("client",), self._welcome_client)
-                self.announce(listeners)
+                    self.start_soon(self.accept, listener, ("client",), self._welcome_client)
+                self.sel.put_nowait(self.announce, listeners)  # behind the employees, who are in there, too
                 task_status.started()
                 await self.wait_ended()
             finally:

@@ -23,18 +23,19 @@ import trio
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
-from triort._model.errors import ConnectionLost, ProtocolError, StartupError, UsageError
+from triort._model.errors import ConnectionLost, ProtocolError, UsageError
 from triort._model.ids import split_ids
-from triort._model.limits import DIAL_S, SHUTDOWN_WORKERS_S, START_S
-from triort._model.messages import Hello, Message, Received, Shutdown, Started
+from triort._model.limits import DIAL_S, SHUTDOWN_WORKERS_S
+from triort._model.messages import Hello, Message, Received, Shutdown
+from triort._node.arrivals import Welcomer, serve_arrivals
 from triort._node.checks import single_error
-from triort._node.handshake import greet, make_hello, receive_hello
+from triort._node.handshake import greet, make_hello, receive_started
 from triort._node.inbox import Inbox
 from triort._node.rendezvous import Rendezvous, gather_workers
 from triort._node.worker_pool import WorkerPool
 from triort._transport.connection import Connection
 from triort._transport.sockets import SocketConnection
-from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+from triort._transport.tcp import close_listener, dial_tcp, listen_tcp
 
 DEFAULT_SERVER_PORT = 7472
 DEFAULT_MANAGER_PORT = 7473
@@ -90,7 +91,7 @@ class ServerBase(NodeCore):
             answer, rest = await greet(conn, make_hello("boss", self.name, lower_id=lb, upper_id=ub))
             conn.lift_limit()
             conn.name = answer.name
-            started, rest = await self._receive_started(conn, rest, f"manager {answer.name} at {ip}:{port}")
+            started, rest = await receive_started(conn, rest, f"manager {answer.name} at {ip}:{port}")
         except BaseException:
             conn.close()
             raise
@@ -101,22 +102,6 @@ class ServerBase(NodeCore):
     def note_retry(self, address: str, attempt: int, reason: str) -> None:
         """A manager was not there; it is dialled again after a while."""
         self.logger.info("%s: attempt %d to connect to %s: %s", self.name, attempt, address, reason)
-
-    async def _receive_started(
-        self, conn: Connection, rest: list[Received], what: str
-    ) -> tuple[Started, list[Received]]:
-        try:
-            with trio.fail_after(START_S):
-                received = rest or await conn.receive()
-        except trio.TooSlowError:
-            raise StartupError(f"{what} did not start within {START_S} s") from None
-        except (trio.EndOfChannel, trio.BrokenResourceError):
-            raise StartupError(f"{what} ended before it had started") from None
-        message = received[0][0]
-        if not isinstance(message, Started):
-            text = getattr(message, "text", "") or type(message).__name__
-            raise StartupError(f"{what} could not start: {text}")
-        return message, received[1:]
 
     async def spawn_workers(self, num_workers: int = -1, port: int = DEFAULT_WORKER_PORT) -> None:
         """Spawn worker processes, as many as this process may use CPUs if -1, and wait until they are ready.
@@ -148,7 +133,7 @@ class ServerBase(NodeCore):
             found, boss = trio.open_memory_channel[tuple[SocketConnection, Hello]](0)
             async with trio.open_nursery() as nursery:
                 for listener in listeners:
-                    nursery.start_soon(self._accept, listener, ("boss",), found.send)
+                    nursery.start_soon(self.accept, listener, ("boss",), found.send)
                 first = await boss.receive()
                 nursery.cancel_scope.cancel()
             return first
@@ -156,34 +141,9 @@ class ServerBase(NodeCore):
             for listener in listeners:
                 close_listener(listener)
 
-    async def _accept(
-        self,
-        listener: socket.socket,
-        roles: tuple[str, ...],
-        then: Callable[[tuple[SocketConnection, Hello]], Awaitable[None]],
-    ) -> None:
-        async with trio.open_nursery() as nursery:
-            with suppress(trio.ClosedResourceError):  # this node has closed the listener
-                while True:
-                    conn = await accept_tcp(listener)
-                    nursery.start_soon(self._let_in, conn, roles, then)
-
-    async def _let_in(
-        self,
-        conn: SocketConnection,
-        roles: tuple[str, ...],
-        then: Callable[[tuple[SocketConnection, Hello]], Awaitable[None]],
-    ) -> None:
-        try:
-            hello = await receive_hello(conn, roles)
-            conn.lift_limit()
-            await then((conn, hello))
-        except ProtocolError as exc:
-            self.logger.warning("%s: %s", self.name, exc)
-            conn.close()
-        except BaseException:
-            conn.close()
-            raise
+    async def accept(self, listener: socket.socket, roles: tuple[str, ...], then: Welcomer) -> None:
+        """Call ``then`` with each connection that has come with a valid HELLO, until the listener is closed."""
+        await serve_arrivals(listener, roles, then, lambda exc: self.logger.warning("%s: %s", self.name, exc))
 
     def announce(self, listeners: list[socket.socket]) -> None:
         """The node listens now; commands print a line."""
@@ -240,8 +200,8 @@ class ServerBase(NodeCore):
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
     def _on_mail(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
-        if conn not in self._conns:
-            return
+        if conn not in self._conns or (direction is Direction.BELOW and conn not in self.conn_to_employee_dict):
+            return  # the link has ended, and its frames are dropped: that is the fence
         for message, parts in mail:
             try:
                 self.handle_message(message, direction, conn, parts)

@@ -13,8 +13,8 @@ from triort._node.page import SharedPage
 
 @attrs.frozen
 class WorkerExit:
-    """How a worker ended: by ``exit_code`` or by ``signal``; ``memory_bytes`` is the most that it had in memory. None is
-    what only its parent, who is not here, can know."""
+    """How a worker ended: by ``exit_code`` or by ``signal``; ``memory_bytes`` is the most that it had in memory. What
+    only its parent can know is None where that is somebody else."""
 
     node_id: int
     pid: int

@@ -239,12 +239,17 @@ class Worker:
 
     def _do_business(self) -> None:
         """Read mail, note cancels, hand over unstarted tasks and results. Runs in the middle of the user's code, so it
-        resumes nothing: what the core wants done stays in its events until the loop goes on."""
+        resumes nothing: what the core wants done stays in its events until the loop goes on. What follows from it
+        without any of the user's code is done now: a failed item cancels its siblings, one of which may be the very
+        task on the CPU; so does a deadline."""
         try:
             mail = self.conn.receive_nowait()
         except (trio.EndOfChannel, trio.BrokenResourceError):
             return  # the loop will meet the same end
         self._take_in(mail)
+        for event in list(self.core.events):
+            if isinstance(event, Settled):
+                event.child.future._note_failure(event.result)
         for future, deadline in self.waits.deadlines.items():
             if deadline <= self.core.now:
                 future._cancel_open()

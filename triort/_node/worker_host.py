@@ -120,7 +120,7 @@ class WorkerHost:
         worker.close()
         how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
         self.logger.info("worker %d (pid %d) has ended with %s: %s %s", ended.node_id, ended.pid, how, word, text)
-        if word == "gone":
+        if word == "gone" or _has_closed(self._path):
             self._is_over = True
         if self._is_over or word == "done":
             return
@@ -161,6 +161,11 @@ def _last_word(sock: socket.socket) -> tuple[str, str]:
     lines = said.decode("utf-8", "replace").splitlines() or [""]
     word, _, text = lines[-1].partition(" ")
     return word, text
+
+
+def _has_closed(path: str) -> bool:
+    """Whether the manager is about to end: it takes the socket away first, and then its workers."""
+    return not os.path.exists(path)
 
 
 def _tidy_up(path: str) -> None:

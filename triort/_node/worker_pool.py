@@ -174,7 +174,7 @@ class WorkerPool:
         worker.conn.close()
         worker.process.close()
         if ended.signal is None and ended.exit_code is None:
-            how = "how is known to the one who has started it"
+            how = "why, who has started it knows"
         else:
             how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
         self.node.logger.warning("worker %s (pid %d) has ended: %s", worker.process.name, ended.pid, how)

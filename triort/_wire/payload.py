@@ -12,6 +12,7 @@ import pickle
 import sys
 import traceback
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -85,6 +86,14 @@ loads = pickle.loads
 def _by_value_registered() -> bool:
     module = sys.modules.get("cloudpickle.cloudpickle")
     return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)
+
+
+def ship_by_value(module: ModuleType) -> None:
+    """From now on, what is defined in ``module`` (which is in `sys.modules`) travels whole, for workers that cannot
+    import it."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)
 
 
 def _cloudpickle_dumps(value: Any) -> bytes:

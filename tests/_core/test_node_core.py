@@ -1,0 +1,292 @@
+"""Manager and server books: placing, receipts, offers and recalls, cancels, ends of links, forgetting."""
+
+import pytest
+
+from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_attempt, make_spec, outcomes, submit
+from triort._core.node_core import Direction
+from triort._model.errors import ProtocolError
+from triort._model.ids import Address
+from triort._model.limits import OFFERS_MIN
+from triort._model.messages import (
+    Blobs,
+    Cancel,
+    Forget,
+    Lost,
+    Outcomes,
+    Returned,
+    Shutdown,
+    Submit,
+    Talk,
+    Update,
+    Waiting,
+    Want,
+)
+from triort._model.outcomes import OutcomeKind
+
+CANCELLED = int(OutcomeKind.CANCELLED)
+
+
+def one(batch: int, *addresses: int) -> Submit:
+    return submit(*addresses, batch=batch)[0]
+
+
+def returned(batch: int, *addresses: int) -> Returned:
+    message, _ = submit(*addresses)
+    return Returned(batch, message.specs, message.addresses, message.spec_of, message.sizes)
+
+
+def test_tasks_from_above_go_to_idle_workers_and_the_boss_can_count_for_itself() -> None:
+    node = Node(2)
+    assert node.above(*submit(1, 2)) == [("w0", one(1, 1)), ("w1", one(1, 2))]
+
+
+def test_what_nobody_has_room_for_waits_and_is_reported() -> None:
+    node = Node(1)
+    assert node.above(*submit(1, 2, 3)) == [("w0", one(1, 1)), (BOSS, Update(0, 2))]
+    assert node.below("w0", Waiting(1, 1)) == [("w0", one(2, 2)), (BOSS, Update(0, 1))]
+
+
+def test_the_end_of_a_task_goes_up_and_its_worker_is_idle_when_it_says_so() -> None:
+    node = Node(1)
+    node.above(*submit(1))
+    assert node.below("w0", *outcomes(1)) == [(BOSS, Outcomes(1, [Address(1)], [0], [100], [1]))]
+    assert node.below("w0", Waiting(1, 1)) == [(BOSS, Waiting(1, 1, 1))]
+
+
+def test_an_idle_count_that_crosses_a_batch_on_its_way_is_corrected() -> None:
+    node = Node(0, managers=[4])
+    node.above(*submit(1, 2))
+    node.core.handle_waiting("m0", 4, read_receipt=0)
+    assert node.core.num_idle_workers == 2
+    node.core.handle_waiting("m0", 2, read_receipt=1)
+    assert node.core.num_idle_workers == 2
+    node.core.handle_waiting("m0", 9, read_receipt=1)
+    assert node.core.num_idle_workers == 4
+    node.core.handle_waiting("m0", 1)
+    assert node.core.num_idle_workers == 1
+
+
+def test_an_idle_count_that_crosses_results_on_their_way_is_corrected() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.below("w0", *submit(10, parents=[1]))
+    node.below("w0", Waiting(1, 1))
+    assert node.below("w1", *outcomes(10))[0] == ("w0", Outcomes(2, [Address(10)], [0], [100], [1]))
+    node.core.handle_waiting("w0", 1, read_receipt=1)
+    assert node.employee("w0").num_idle_workers == 0
+    node.core.handle_waiting("w0", 1, read_receipt=2)
+    assert node.employee("w0").num_idle_workers == 1
+
+
+def test_after_results_from_above_the_idle_count_is_told_again() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.above(Want(1))
+    node.core.employees[1].num_idle_workers = 0
+    node.below("w0", *submit(10, parents=[1]))
+    node.core.employees[1].num_idle_workers = 1
+    node.sent()
+    assert node.above(*outcomes(10, batch=2)) == [
+        ("w0", Outcomes(2, [Address(10)], [0], [100], [1])), (BOSS, Waiting(1, 2, 2))
+    ]  # fmt: skip
+
+
+def test_nothing_goes_up_before_the_start_is_reported() -> None:
+    node = Node(0)
+    node.core.set_boss(BOSS, BOSS, 0, 2**30)
+    node.hire("w0", 1)
+    assert [conn for conn, _ in node.sent()] == ["w0"]
+
+
+def test_a_worker_that_joins_or_leaves_changes_the_number_above() -> None:
+    node = Node(1)
+    node.hire("w1", 1)
+    assert (BOSS, Waiting(2, 0, 2)) in node.sent()
+    node.core.handle_disconnect("w0")
+    assert node.sent() == [(BOSS, Waiting(1, 0, 1))]
+
+
+def test_a_manager_that_has_lost_its_workers_hands_back_what_it_was_given() -> None:
+    node = Node(1)
+    node.above(*submit(1, 2))
+    node.core.handle_disconnect("w0")
+    lost = Lost([Address(1)], [False], [0])
+    assert node.sent() == [(BOSS, returned(1, 2)), (BOSS, lost), (BOSS, Waiting(0, 1, 0)), (BOSS, Update(0, 0))]
+
+
+def test_offers_go_to_idle_workers_here_first_and_up_as_far_as_the_boss_wants() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.above(Want(1))
+    sent = node.below("w0", *submit(10, 11, 12, parents=[1, 1, 1], spec=make_spec(depth=1)))
+    spec = make_spec(depth=1)
+    assert [(c, m) for c, m in sent if isinstance(m, Submit)] == [
+        ("w1", Submit(1, [spec], [Address(10)], [0], [2])),
+        (BOSS, Submit(1, [spec], [Address(11)], [0], [2], {}, [Address(1)])),
+    ]
+    assert [int(attempt.address) for attempt in node.core.backlog] == [12]
+
+
+def test_a_manager_passes_up_the_ancestor_that_its_boss_knows() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.below("w0", *submit(10, parents=[1]))
+    node.above(Want(1))
+    sent = node.below("w1", *submit(20, parents=[10]))
+    assert [m.parents for c, m in sent if isinstance(m, Submit)] == [[1]]
+
+
+def test_what_came_from_above_never_goes_up_as_new() -> None:
+    node = Node(1)
+    node.above(*submit(1, 2, 3))
+    assert [message for _, message in node.above(Want(5)) if isinstance(message, Submit)] == []
+
+
+def test_the_boss_takes_back_what_has_no_place_here() -> None:
+    node = Node(1)
+    node.above(*submit(1, 2, 3))
+    assert node.above(Want(0, 1)) == [(BOSS, returned(1, 2))]
+    assert node.above(Want(0, 5)) == [(BOSS, returned(2, 3))]
+    assert len(node.core.backlog) == 0
+
+
+def test_idle_workers_get_what_has_no_place_in_a_sibling_subtree() -> None:
+    node = Node(1, boss=False, managers=[1])
+    node.core.placement.measure(FN, 1500)
+    node.core.schedule_tasks([])
+    for address in (1, 2, 3):
+        node.core.employees[1].link.place(make_attempt(address))
+    node.employee("m0").num_idle_workers = 0
+    node.sent()
+    assert node.below("m0", Update(0, 2)) == [("m0", Want(0, 1))]
+    assert node.below("w0", Waiting(1, 0)) == []
+    assert node.below("m0", returned(1, 2), [b"2"]) == [("w0", one(1, 2))]
+
+
+def test_a_manager_asks_below_for_what_it_lacks() -> None:
+    node = Node(0, managers=[1, 1])
+    node.employee("m0").num_idle_workers = node.employee("m1").num_idle_workers = 0
+    node.below("m1", Update(0, 3))
+    assert node.above(Want(0, 2)) == [("m1", Want(0, 2))]
+    assert node.above(Want(0, 2)) == [(BOSS, Update(0, 1))]
+
+
+def test_a_boss_recalls_from_a_worker_on_one_long_task() -> None:
+    node = Node(2)
+    node.core.placement.measure(FN, 100)
+    node.above(*submit(1, 2, 3, 4))
+    worker = node.employee("w0")
+    worker.wanted = 0
+    node.core.recall(worker)
+    assert node.sent() == [("w0", Want(OFFERS_MIN, 2))]
+    assert worker.wanted == OFFERS_MIN
+    node.below("w1", *outcomes(2, 4))
+    assert node.below("w1", Waiting(1, 1)) == [(BOSS, Waiting(1, 1, 2))]
+    assert node.below("w0", returned(1, 3), [b"3"])[0] == ("w1", one(2, 3))
+
+
+def test_a_window_is_widened_when_offers_are_taken_at_once_and_not_renewed_while_they_wait() -> None:
+    node = Node(2)
+    node.above(*submit(1, 2))
+    window = node.employee("w0").wanted
+    offered = list(range(10, 10 + window))
+    sent = node.below("w0", *submit(*offered, parents=[1] * window))
+    assert sent == []
+    taken = node.above(Want(window))
+    assert [type(message) for _, message in taken] == [Want, Submit]
+    assert node.employee("w0").wanted > window
+
+
+def test_a_cancelled_offer_makes_room_for_the_next() -> None:
+    node = Node(2)
+    node.above(*submit(1, 2))
+    window = node.employee("w0").wanted
+    offered = [Address(n) for n in range(10, 10 + window)]
+    node.below("w0", *submit(*offered, parents=[1] * window))
+    sent = node.below("w0", Cancel(offered))
+    assert [(conn, type(message)) for conn, message in sent] == [("w0", Want), ("w0", Outcomes)]
+
+
+def test_a_cancel_goes_to_each_link_that_has_the_task() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.core.broadcast_cancel(Address(1))
+    assert node.sent() == [("w0", Cancel([Address(1)]))]
+    node.core.broadcast_cancel(Address(1))
+    node.core.broadcast_cancel(Address(7))
+    assert node.sent() == []
+
+
+def test_a_cancel_that_races_with_the_outcome_is_answered_by_it() -> None:
+    node = Node(1)
+    node.above(*submit(1))
+    assert node.above(Cancel([Address(1)])) == [("w0", Cancel([Address(1)]))]
+    assert node.below("w0", *outcomes(1)) == [(BOSS, Outcomes(1, [Address(1)], [0], [100], [1]))]
+    assert node.above(Cancel([Address(1)])) == []
+    assert node.below("w0", *outcomes(1)) == []
+    assert node.link("w0").cancelling == set()
+
+
+def test_a_cancel_that_races_with_a_return_ends_the_task_here() -> None:
+    node = Node(1)
+    node.above(*submit(1))
+    node.above(Cancel([Address(1)]))
+    assert node.below("w0", returned(1, 1), [b"1"]) == [(BOSS, Outcomes(1, [Address(1)], [CANCELLED], [0], [0]))]
+    assert len(node.core.backlog) == 0
+
+
+def test_a_task_says_again_what_was_said_to_it_when_it_is_placed_again() -> None:
+    node = Node(1)
+    node.above(*submit(1))
+    node.below("w0", Waiting(0, 1))
+    assert node.above(Talk(Address(1), 2), [b"hi"]) == [("w0", Talk(Address(1), 2))]
+    node.below("w0", returned(1, 1), [b"1"])
+    assert node.below("w0", Waiting(1, 1))[:2] == [("w0", one(2, 1)), ("w0", Talk(Address(1), 2))]
+
+
+def test_a_message_to_a_waiting_task_waits_with_it() -> None:
+    node = Node(1)
+    node.above(*submit(1, 2))
+    assert node.above(Talk(Address(2), 2), [b"hi"]) == []
+    assert node.above(Talk(Address(9), 2), [b"hi"]) == []
+    assert node.below("w0", Waiting(1, 1))[:2] == [("w0", one(2, 2)), ("w0", Talk(Address(2), 2))]
+
+
+def test_a_forgotten_job_leaves_nothing_here_and_below() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.below("w0", *outcomes(1))
+    assert node.above(Forget(JOB)) == [("w0", Forget(JOB)), ("w1", Forget(JOB))]
+    assert (node.core.hops.blobs, node.link("w0").known) == ({}, {})
+    assert node.core.boss is not None
+    assert node.core.boss.known == {}
+
+
+def test_blobs_are_kept_for_those_below_and_not_sent_back() -> None:
+    node = Node(1)
+    node.link("w0").known.clear()
+    message, parts = blobs()
+    node.above(message, parts)
+    assert node.above(*submit(1)) == [("w0", Blobs(JOB, [FN], [4])), ("w0", one(1, 1))]
+
+
+def test_ids_lead_to_the_employee_that_is_responsible() -> None:
+    node = Node(2)
+    assert node.core.get_employee_responsible_for(2).name == "w1"
+    assert (node.core.is_my_worker(0), node.core.is_my_worker(2**30)) == (True, False)
+    with pytest.raises(KeyError, match="no employee responsible for worker 77"):
+        node.core.get_employee_responsible_for(77)
+
+
+def test_a_message_from_the_wrong_side_is_the_peers_fault() -> None:
+    node = Node(1)
+    with pytest.raises(ProtocolError, match="w0 may not send Want"):
+        node.core.handle_message(Want(1), Direction.BELOW, "w0", ())
+    with pytest.raises(ProtocolError, match="boss may not send Returned"):
+        node.core.handle_message(returned(1, 1), Direction.ABOVE, BOSS, ())
+
+
+def test_a_shutdown_goes_to_all_employees() -> None:
+    node = Node(2)
+    assert node.above(Shutdown()) == [("w0", Shutdown()), ("w1", Shutdown())]
+    assert node.core.running is False

@@ -1,0 +1,112 @@
+"""Who gets which task: idle first and evenly, then by credit."""
+
+from tests._core.makers import FN, JOB, SPEC, make_attempt
+from triort._core.backlog import Backlog
+from triort._core.links import Link
+from triort._core.placement import Employee, Placement
+from triort._model.ids import Digest
+from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US
+from triort._model.messages import Options, TaskSpec
+
+OFFERER = Link("offerer", "offerer")
+
+
+def employee(name: str, workers: int = 1, idle: int = 0, *, wanted: int = 0) -> Employee:
+    made = Employee(Link(name, name), name, "manager", 0, 1, 0, workers, idle)
+    made.wanted = wanted
+    return made
+
+
+def placement(cost_us: int | None = None, draw: int = 0) -> Placement:
+    made = Placement(choose=lambda name, n: draw % n)
+    if cost_us is not None:
+        made.measure(FN, cost_us)
+    return made
+
+
+def queue(count: int, origin: Link | None = None) -> Backlog:
+    backlog = Backlog()
+    for number in range(count):
+        backlog.add(make_attempt(number, origin=origin))
+    return backlog
+
+
+def given(*employees: Employee) -> list[list[int]]:
+    return [[int(address) for address in each.link.sent] for each in employees]
+
+
+def test_idle_workers_are_served_evenly_those_with_more_first() -> None:
+    a, b, c = employee("a", 2, 1), employee("b", 4, 3), employee("c", 4, 0)
+    pairs = placement().assign([make_attempt(number) for number in range(6)], [a, b, c])
+    assert [(attempt.address, who.name) for attempt, who in pairs] == [(0, "b"), (1, "a"), (2, "b"), (3, "b")]
+    assert [each.num_idle_workers for each in (a, b, c)] == [0, 0, 0]
+
+
+def test_equals_are_taken_in_a_random_order() -> None:
+    for draw, names in [(0, "abc"), (1, "bca"), (2, "cab")]:
+        employees = [employee(name, 1, 1) for name in "abc"]
+        pairs = placement(draw=draw).assign([make_attempt(number) for number in range(3)], employees)
+        assert [who.name for _, who in pairs] == list(names)
+
+
+def test_a_function_never_measured_goes_to_idle_workers_only() -> None:
+    a, backlog = employee("a"), queue(2)
+    placement().fill(backlog, [], [a], 0.0)
+    assert (given(a), len(backlog)) == ([[]], 2)
+
+
+def test_a_measured_function_is_given_ahead_as_far_as_credit_goes() -> None:
+    a, b, backlog = employee("a", 1), employee("b", 2), queue(100)
+    placement(CREDIT_US // 4).fill(backlog, [], [a, b], 0.0)
+    assert [len(addresses) for addresses in given(a, b)] == [4, 8]
+    assert len(backlog) == 88
+
+
+def test_credit_is_bounded_in_tasks_too_and_comes_back_with_results() -> None:
+    a, backlog = employee("a"), queue(2 * CREDIT_TASKS_MAX)
+    chooser = placement(1)
+    chooser.fill(backlog, [], [a], 0.0)
+    assert len(a.link.sent) == CREDIT_TASKS_MAX
+    a.link.flush([], {SPEC.job: {FN: b""}}, 0.0)
+    for address in list(a.link.sent)[:3]:
+        a.link.close(address)
+    chooser.fill(backlog, [], [a], 0.0)
+    assert len(a.link.sent) == CREDIT_TASKS_MAX
+
+
+def test_what_was_offered_goes_beyond_idle_workers_only_to_the_hungry_and_the_poor() -> None:
+    rich, poor, hungry = employee("rich"), employee("poor", wanted=1), employee("hungry")
+    backlog = queue(20, OFFERER)
+    placement(CREDIT_US // 2).fill(backlog, [hungry], [rich, poor, hungry], 0.0)
+    assert [len(addresses) for addresses in given(rich, poor, hungry)] == [0, 2, 2]
+    assert len(backlog) == 16
+
+
+def test_an_unmeasured_task_in_front_holds_up_those_behind_it() -> None:
+    a, backlog = employee("a"), queue(1)
+    unknown = make_attempt(9, TaskSpec(JOB, Digest(b"other"), "other", 5, Options()))
+    backlog.add(unknown)
+    placement(100).fill(backlog, [], [a], 0.0)
+    assert (given(a), [int(each.address) for each in backlog]) == ([[]], [9, 0])
+
+
+def test_nothing_is_queued_behind_a_long_task_for_a_while() -> None:
+    a, backlog = employee("a"), queue(1)
+    a.stuck_until = 1.0
+    chooser = placement(100)
+    chooser.fill(backlog, [], [a], 0.5)
+    assert given(a) == [[]]
+    chooser.fill(backlog, [], [a], 1.0)
+    assert given(a) == [[0]]
+
+
+def test_an_employee_without_workers_gets_nothing() -> None:
+    a, backlog = employee("a", 0), queue(1)
+    placement(100).fill(backlog, [], [a], 0.0)
+    assert given(a) == [[]]
+
+
+def test_durations_are_averaged() -> None:
+    chooser = placement(100)
+    chooser.measure(FN, 200)
+    assert chooser.costs == {FN: 120.0}

@@ -1,0 +1,49 @@
+"""How the state of the tree is gathered, also while links end."""
+
+from tests._core.makers import BOSS, Node
+from triort._core.statuses import StatusDesk
+from triort._model.messages import NodeStatus, StatusReply, StatusRequest
+
+LEAF = NodeStatus("m0", "manager", 7, 4, 4, 0, 0)
+
+
+def managers(*names: str) -> list[NodeStatus]:
+    return [NodeStatus(name, "manager", 0, 4, 4, 0, 0) for name in names]
+
+
+def own(*employees: NodeStatus, workers: int = 8) -> NodeStatus:
+    return NodeStatus("m", "manager", 0, workers, workers, 0, 0, employees=list(employees))
+
+
+def test_a_node_with_workers_answers_for_them() -> None:
+    workers = [NodeStatus(name, "worker", 0, 1, 1, 0, 0) for name in ("w0", "w1")]
+    assert Node(2).above(StatusRequest(3)) == [(BOSS, StatusReply(3, own(*workers, workers=2)))]
+
+
+def test_managers_are_asked_and_their_answers_make_one_tree() -> None:
+    node = Node(0, managers=[4, 4])
+    assert node.above(StatusRequest(3)) == [("m0", StatusRequest(1)), ("m1", StatusRequest(1))]
+    assert node.below("m1", StatusReply(1, *managers("m1"))) == []
+    assert node.below("m1", StatusReply(1, *managers("m1"))) == []
+    assert node.below("m0", StatusReply(1, LEAF)) == [(BOSS, StatusReply(3, own(LEAF, *managers("m1"))))]
+    assert node.core.status_desk.rounds == {}
+
+
+def test_a_manager_that_ends_meanwhile_is_not_waited_for() -> None:
+    node = Node(0, managers=[4, 4])
+    node.above(StatusRequest(3))
+    node.below("m0", StatusReply(1, LEAF))
+    node.core.handle_disconnect("m1")
+    assert (BOSS, StatusReply(3, own(LEAF, workers=4))) in node.sent()
+    assert node.core.status_desk.rounds == {}
+
+
+def test_one_who_asked_and_has_gone_gets_no_answer() -> None:
+    node = Node(0, boss=False, managers=[4])
+    desk: StatusDesk = node.core.status_desk
+    desk.ask(9, "client")
+    desk.ask(5, "other")
+    assert node.sent() == [("m0", StatusRequest(1)), ("m0", StatusRequest(2))]
+    desk.drop("client")
+    assert node.below("m0", StatusReply(1, LEAF)) == []
+    assert node.below("m0", StatusReply(2, LEAF)) == [("other", StatusReply(5, own(LEAF, workers=4)))]

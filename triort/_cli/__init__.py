@@ -1,0 +1,1 @@
+"""The commands: triort, triort-server, triort-manager, triort-worker."""

@@ -1,0 +1,50 @@
+"""The command ``triort-server``: the root of the node tree, to which clients connect."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from triort._cli.arguments import EXIT_USAGE, Parser, complain, count, parse_endpoints, port_number
+from triort._cli.running import run_command
+from triort._model.errors import UsageError
+from triort._node.server import Server
+from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT
+
+PROG = "triort-server"
+
+
+def _parser() -> Parser:
+    parser = Parser(PROG, "Run a server: it connects to its managers, and then listens for clients.")
+    add = parser.add_argument
+    add("managers", nargs="*", metavar="HOST[:PORT][,...]",
+        help=f"where the managers listen (default: 127.0.0.1:{DEFAULT_MANAGER_PORT})")  # fmt: skip
+    add("-p", "--port", type=port_number, default=DEFAULT_SERVER_PORT, metavar="PORT",
+        help="listen here for clients; 0 picks a free port (default: %(default)s)")  # fmt: skip
+    parser.add_verbose()
+    parser.add_version()
+    return parser
+
+
+def _announce(server: Server) -> None:
+    print(
+        f"{PROG}: listening for clients on {server.host}:{server.port}, with {count(server.total_workers, 'worker')} "
+        f"below {count(len(server.ipports or ()), 'manager')}",
+        flush=True,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    options = _parser().parse_intermixed_args(argv)
+    try:
+        server = Server(parse_endpoints(options.managers or ["127.0.0.1"], DEFAULT_MANAGER_PORT), options.port)
+    except UsageError as exc:
+        complain(PROG, str(exc))
+        return EXIT_USAGE
+    server.on_listening = _announce
+    return run_command(PROG, server.run, verbose=options.verbose, is_node=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

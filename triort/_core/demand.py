@@ -1,0 +1,91 @@
+"""Who is asked for work: offers of new tasks from below, and given tasks that have not found a place.
+
+**Offers.** An employee may offer so many new tasks, its window. What it has offered is parked here, so an idle worker
+gets it at once. A window that was empty before it could be renewed is widened, one that lasted long is narrowed; so
+a tree that is busy everywhere sends nothing. An employee that has not used up its window is poor: it has nothing but
+what it was given. Such may queue what others have offered; the rich would only pass their leaves around.
+
+**Recall.** What a manager was given and cannot place it reports as its backlog, when there is some and whenever that
+doubles or halves. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
+for as many tasks as it has idle workers, once at a time; the manager asks those below it for what it lacks, and reports
+again when it has it. Both ends subtract from the report what was asked for, so nothing is asked for twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from triort._core.backlog import Source
+from triort._core.links import Send
+from triort._model.limits import OFFERS_MIN, STUCK_S
+from triort._model.messages import Want
+
+if TYPE_CHECKING:
+    from triort._core.node_core import NodeCore
+    from triort._core.placement import Employee
+
+OFFERS_MAX = 512
+SLOW_S = 0.005
+TASKS_CHANGE_MIN = 32
+
+
+def grant_offers(node: NodeCore, num_idle: int) -> None:
+    """Let employees offer more new tasks that have used up their window, where the offers here run low."""
+    if len(node.employees) == 1 and node.boss is None:
+        return
+    for link in node.touched:
+        if link.below and link.waiting <= OFFERS_MAX // 2:
+            employee = node.conn_to_employee_dict.get(link.conn)
+            if employee is not None and employee.wanted <= 0 and link.waiting <= employee.offer_window // 2:
+                _grant(node, employee, link.waiting, num_idle)
+
+
+def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> None:
+    if not waiting:
+        outside = num_idle - employee.num_idle_workers + node.want_credit
+        employee.offer_window = min(max(employee.offer_window * 4, outside + OFFERS_MIN), OFFERS_MAX)
+    elif node.now > employee.granted_at + SLOW_S:
+        employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
+    employee.granted_at = node.now
+    employee.wanted = max(employee.offer_window - waiting, 1)
+    node.outbox.append(Send(employee.conn, Want(employee.wanted), ()))
+
+
+def recall_from_worker(node: NodeCore, employee: Employee) -> None:
+    """The worker is on one long task: take what it has not started, and what the task has submitted, and do not queue
+    more behind it for a while."""
+    employee.stuck_until = node.now + 2 * STUCK_S
+    credit = max(node.num_idle_workers + node.want_credit + OFFERS_MIN - employee.wanted, 0)
+    employee.wanted += credit
+    node.outbox.append(Send(employee.conn, Want(credit, len(employee.link.sent)), ()))
+
+
+def pull_back(node: NodeCore, needed: int) -> None:
+    """Ask managers below for tasks that have found no place there, for so many idle workers."""
+    holders = [employee for employee in node.managers if employee.backlog > 0]
+    if not holders:
+        return
+    needed -= sum(employee.recalled for employee in node.managers)
+    holders.sort(key=lambda employee: -employee.backlog)
+    for employee in holders:
+        count = min(needed, employee.backlog)
+        if count <= 0:
+            return
+        if not employee.recalled:
+            needed -= count
+            employee.recalled = count
+            employee.backlog -= count
+            node.outbox.append(Send(employee.conn, Want(0, count), ()))
+
+
+def spare_tasks(node: NodeCore) -> int:
+    """How many tasks that were given have no place, here and below."""
+    spare = node.backlog.count(Source.GIVEN)
+    for employee in node.managers:
+        spare += employee.backlog
+    return spare
+
+
+def is_news(change: int, told: int, *, exact: bool) -> bool:
+    """Whether a count that has changed so much is worth a message: any change at rest, a large one in between."""
+    return change > 0 and (exact or change >= max(TASKS_CHANGE_MIN, abs(told) // 2))

@@ -1,0 +1,44 @@
+"""Who comes to a listener: each says HELLO within its time, or is refused; none holds up the others."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import trio
+
+from triort._model.errors import ProtocolError
+from triort._model.messages import Hello
+from triort._node.handshake import receive_hello
+from triort._transport.sockets import SocketConnection
+from triort._transport.tcp import accept_tcp
+
+Welcomer = Callable[[tuple[SocketConnection, Hello]], Awaitable[None]]
+
+
+async def serve_arrivals(
+    listener: socket.socket, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
+) -> None:
+    """Call ``then`` with each connection that has come with a valid HELLO of these roles, until the listener is closed;
+    call ``note`` with what was wrong with the others."""
+    async with trio.open_nursery() as nursery:
+        with suppress(trio.ClosedResourceError):  # this node has closed the listener
+            while True:
+                conn = await accept_tcp(listener)
+                nursery.start_soon(_let_in, conn, roles, then, note)
+
+
+async def _let_in(
+    conn: SocketConnection, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
+) -> None:
+    try:
+        hello = await receive_hello(conn, roles)
+        conn.lift_limit()
+        await then((conn, hello))
+    except ProtocolError as exc:
+        note(exc)
+        conn.close()
+    except BaseException:
+        conn.close()
+        raise
