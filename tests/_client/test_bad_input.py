@@ -7,7 +7,7 @@ import pytest
 import trio
 
 import triort
-from tests._client import jobs
+from tests._client import jobs, parents
 
 pytestmark = pytest.mark.processes
 
@@ -52,7 +52,7 @@ async def test_what_cannot_be_pickled_is_named_where_it_is_submitted(client):
     lock = threading.Lock()
     with pytest.raises(triort.UsageError, match=r"the function .* cannot be pickled"):
         await client.run(lambda: lock)
-    assert "argument 1 of square (lock) cannot be pickled" in await client.run(jobs.submit_a_lock)
+    assert "argument 1 of square (lock) cannot be pickled" in await client.run(parents.submit_a_lock)
 
 
 async def test_something_that_is_no_function_is_refused(client):
@@ -74,7 +74,7 @@ async def test_endless_recursion_is_an_error_of_its_task(client):
 
 
 async def test_a_future_cannot_travel(client):
-    assert "cannot be pickled: await it and pass its value" in await client.run(jobs.submit_a_future)
+    assert "cannot be pickled: await it and pass its value" in await client.run(parents.submit_a_future)
 
 
 def test_the_runtime_is_refused_outside_a_task():
@@ -83,7 +83,7 @@ def test_the_runtime_is_refused_outside_a_task():
 
 
 async def test_the_runtime_is_refused_in_a_thread(client):
-    assert "not in a thread" in await client.run(jobs.get_runtime_in_thread)
+    assert "not in a thread" in await client.run(parents.get_runtime_in_thread)
 
 
 async def test_a_task_that_kills_its_worker_is_told_about(client):

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 import triort
-from tests._client import jobs
+from tests._client import jobs, parents
 from triort._model.limits import GRACE_S
 
 pytestmark = pytest.mark.processes
@@ -41,7 +41,7 @@ async def test_a_scope_ends_a_job_wherever_it_is(client, fn):
 async def test_a_cancel_reaches_the_bottom_of_a_chain_of_tasks(client):
     start = time.perf_counter()
     with trio.move_on_after(0.2):
-        await client.run(jobs.spin_below, 20)
+        await client.run(parents.spin_below, 20)
     assert time.perf_counter() - start < SOON_S
     assert (await client.status()).tasks == 0
 
@@ -51,7 +51,7 @@ async def test_a_cancel_reaches_the_bottom_of_a_chain_of_tasks(client):
 async def test_a_scope_in_a_task_ends_its_child_even_on_the_same_worker(num_workers, fn):
     async with triort.open_cluster(num_workers) as client:
         with trio.fail_after(30):
-            caught, took = await client.run(jobs.scope_around, fn)
+            caught, took = await client.run(parents.scope_around, fn)
     assert caught
     assert took < SOON_S
 
@@ -61,7 +61,7 @@ async def test_a_scope_in_a_task_ends_its_child_even_on_the_same_worker(num_work
 async def test_a_deadline_travels_with_a_child(num_workers, fn):
     async with triort.open_cluster(num_workers) as client:
         with trio.fail_after(30):
-            assert "did not end within 0.1 s" in await client.run(jobs.child_timeout, fn)
+            assert "did not end within 0.1 s" in await client.run(parents.child_timeout, fn)
 
 
 @pytest.mark.parametrize("fn", [jobs.spin, jobs.spin_async, jobs.sleep_long])
@@ -82,7 +82,7 @@ async def test_a_deadline_ends_a_job_that_has_not_started(client):
 
 async def test_a_failed_item_ends_a_sibling_that_keeps_the_cpu_of_their_parent(client):
     for _ in range(5):
-        text, took = await client.run(jobs.map_that_fails_beside_a_spin)
+        text, took = await client.run(parents.map_that_fails_beside_a_spin)
         assert text == "of two"
         assert took < SOON_S
 
@@ -98,13 +98,13 @@ async def test_leaving_as_completed_early_cancels_the_rest(client):
 
 async def test_children_left_open_are_cancelled_when_their_parent_returns(client):
     start = time.perf_counter()
-    assert await client.run(jobs.leave_children_open) == "returned"
+    assert await client.run(parents.leave_children_open) == "returned"
     assert time.perf_counter() - start < SOON_S
     assert (await client.status()).tasks == 0
 
 
 async def test_a_cancelled_child_is_gone_and_awaiting_it_says_so(client):
-    assert await client.run(jobs.cancel_child) == "task spin has been cancelled"
+    assert await client.run(parents.cancel_child) == "task spin has been cancelled"
 
 
 async def test_a_cancelled_map_ends_running_and_waiting_items(client):

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 import triort
-from tests._client import jobs
+from tests._client import jobs, parents
 from triort._node.interrupts import Allowed, allowed_for
 
 processes = pytest.mark.processes
@@ -44,7 +44,7 @@ async def test_100_000_short_tasks_among_pokes_and_cancels_of_others_are_never_i
                 for _ in range(10):
                     assert await client.map(jobs.square, range(8_000)) == [i * i for i in range(8_000)]
                     assert await client.map(jobs.async_square, range(1_000)) == [i * i for i in range(1_000)]
-                    assert await client.run(jobs.sync_tree, 3, 10) == 1_111
+                    assert await client.run(parents.sync_tree, 3, 10) == 1_111
                 while cancelled[0] < 50:
                     await trio.sleep(0.01)
                 nursery.cancel_scope.cancel()

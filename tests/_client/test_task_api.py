@@ -6,7 +6,7 @@ import pytest
 import trio
 
 import triort
-from tests._client import jobs
+from tests._client import jobs, parents
 
 pytestmark = pytest.mark.processes
 
@@ -19,7 +19,7 @@ async def client():
 
 
 def test_run_gives_the_value_of_a_job():
-    assert triort.run(jobs.sum_of_squares, 10, num_workers=2) == 285
+    assert triort.run(parents.sum_of_squares, 10, num_workers=2) == 285
 
 
 async def test_a_job_may_be_sync_or_async(client):
@@ -33,11 +33,11 @@ async def test_a_map_gives_its_values_in_order(client):
 
 async def test_a_map_over_nothing_gives_nothing(client):
     assert await client.map(jobs.square, []) == []
-    assert await client.run(jobs.sum_of_squares, 0) == 0
+    assert await client.run(parents.sum_of_squares, 0) == 0
 
 
 async def test_a_map_over_100_000_items_works_from_the_client_and_from_a_task(client):
-    assert sum(await client.map(jobs.square, range(100_000))) == await client.run(jobs.sum_of_squares, 100_000)
+    assert sum(await client.map(jobs.square, range(100_000))) == await client.run(parents.sum_of_squares, 100_000)
 
 
 async def test_as_completed_gives_each_item_once(client):
@@ -46,67 +46,67 @@ async def test_as_completed_gives_each_item_once(client):
 
 
 async def test_trees_of_async_and_of_sync_tasks_work(client):
-    assert await client.run(jobs.tree, 3, 5) == 156
-    assert await client.run(jobs.sync_tree, 3, 5) == 156
+    assert await client.run(parents.tree, 3, 5) == 156
+    assert await client.run(parents.sync_tree, 3, 5) == 156
 
 
 async def test_tasks_nest_200_deep(client):
-    assert await client.run(jobs.nest, 200) == 200
-    assert await client.run(jobs.sync_nest, 200) == 200
+    assert await client.run(parents.nest, 200) == 200
+    assert await client.run(parents.sync_nest, 200) == 200
 
 
 async def test_one_worker_is_enough_for_any_depth():
     async with triort.open_cluster(1) as client:
         with trio.fail_after(60):
-            assert await client.run(jobs.nest, 200) == 200
-            assert await client.run(jobs.sync_tree, 2, 10) == 111
+            assert await client.run(parents.nest, 200) == 200
+            assert await client.run(parents.sync_tree, 2, 10) == 111
 
 
 async def test_the_childs_exception_arrives_as_itself_with_the_remote_traceback(client):
-    assert await client.run(jobs.catch_failure) == "caught because of RemoteTraceback"
+    assert await client.run(parents.catch_failure) == "caught because of RemoteTraceback"
     with pytest.raises(jobs.Expected, match="expected") as caught:
         await client.run(jobs.fail)
     assert "in fail\n" in str(caught.value.__cause__)
 
 
 async def test_a_failed_item_ends_its_map(client):
-    assert await client.run(jobs.map_that_fails) == "three"
+    assert await client.run(parents.map_that_fails) == "three"
     with pytest.raises(jobs.Expected, match="three"):
         await client.map(jobs.fail_at_three, range(100))
 
 
 async def test_next_gives_what_has_come_and_refuses_to_go_on_after_the_last(client):
-    assert await client.run(jobs.take_by_next, 20) == [(i, i * i) for i in range(20)]
+    assert await client.run(parents.take_by_next, 20) == [(i, i * i) for i in range(20)]
 
 
 async def test_as_completed_in_a_task_gives_each_child_once(client):
-    assert await client.run(jobs.take_as_completed, 20) == [(i, i * i) for i in range(20)]
+    assert await client.run(parents.take_as_completed, 20) == [(i, i * i) for i in range(20)]
 
 
 async def test_a_running_child_hears_its_parent(client):
-    assert await client.run(jobs.talk) == ["hello"]
+    assert await client.run(parents.talk) == ["hello"]
 
 
 async def test_a_shared_value_reaches_every_child(client):
-    assert await client.run(jobs.share_values, 50) == list(range(50))
+    assert await client.run(parents.share_values, 50) == list(range(50))
 
 
 async def test_a_nursery_waits_for_its_children(client):
-    assert await client.run(jobs.use_nursery, 10) == [i * i for i in range(10)]
+    assert await client.run(parents.use_nursery, 10) == [i * i for i in range(10)]
 
 
 async def test_a_nursery_raises_a_group_and_cancels_the_others(client):
-    assert await client.run(jobs.nursery_that_fails) == "(Expected('in the nursery'),)"
+    assert await client.run(parents.nursery_that_fails) == "(Expected('in the nursery'),)"
 
 
 async def test_a_worker_keeps_its_cache(client):
-    assert sorted([await client.run(jobs.count_in_cache) for _ in range(4)])[-1] >= 2
+    assert sorted([await client.run(parents.count_in_cache) for _ in range(4)])[-1] >= 2
 
 
 async def test_a_task_that_raised_is_retried_as_often_as_asked(client, tmp_path: Path):
-    assert await client.run(jobs.retry_child, str(tmp_path / "a"), 2, 2) == 2
+    assert await client.run(parents.retry_child, str(tmp_path / "a"), 2, 2) == 2
     with pytest.raises(jobs.Expected):
-        await client.run(jobs.retry_child, str(tmp_path / "b"), 2, 1)
+        await client.run(parents.retry_child, str(tmp_path / "b"), 2, 1)
     assert await client.options(retries=2).run(jobs.fail_until, str(tmp_path / "c"), 2) == 2
 
 
