@@ -9,7 +9,7 @@ import triort
 ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"__version__"}
-RUNNING = {"run", "open_cluster", "open_client", "Executor", "Client", "Job"}
+RUNNING = {"run", "open_cluster", "open_client", "Client", "Job", "JobStatus", "NodeStatus"}
 IN_A_TASK = {"get_runtime", "open_nursery", "Runtime", "Future"}
 NODES = {"Manager", "Server", "ServerBase"}
 ERRORS = {

@@ -202,3 +202,8 @@ def fail_or_spin(kind: str) -> str:
         return spin()
     spin(0.1)
     raise Expected("of two")
+
+
+def print_then_spin(text: str) -> None:
+    print(text)
+    spin()

@@ -41,6 +41,14 @@ async def test_records_below_the_clients_level_do_not_travel(client, caplog):
     assert not [record for record in caplog.records if record.name == "tests.say"]
 
 
+async def test_a_print_does_not_wait_for_the_end_of_a_task_that_keeps_the_cpu(client, capsys):
+    job = await client.submit(jobs.print_then_spin, "early")
+    with trio.fail_after(5):
+        while "early" not in capsys.readouterr().out:
+            await trio.sleep(0.01)
+    await job.cancel()
+
+
 async def test_a_flood_of_prints_harms_no_result(client, capsys):
     assert await client.run(jobs.print_lines, 50_000, 1_000) == 50_000
     assert await client.run(jobs.square, 4) == 16

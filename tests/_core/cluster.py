@@ -18,7 +18,7 @@ import msgspec
 from tests._core.cluster_worker import SimWorker
 from tests._core.monitor import Monitor
 from tests._core.scripts import Script
-from triort._core.jobs import Job, JobBooks
+from tests._core.server_model import CLIENT, ServerModel
 from triort._core.links import Link, Loss, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
@@ -29,7 +29,6 @@ from triort._model.messages import JobEnded, JobOutcomes, Message, Options, Star
 from triort._model.outcomes import Crash
 
 Frame = list[tuple[Message, Sequence[bytes]]]
-CLIENT = "client"
 DIGESTS = tuple(Digest(name) for name in (b"f", b"g", b"h"))
 
 
@@ -41,35 +40,6 @@ class Pipe:
     other: Pipe = attrs.field(init=False)
     last: float = 0.0
     closed: bool = False
-
-
-class ServerModel(NodeCore):
-    """The books of a server, wired as `triort._node.server` wires them."""
-
-    kind = "server"
-
-    def __init__(self, choose: Callable[[str, int], int]) -> None:
-        super().__init__(choose=choose)
-        self.jobs = JobBooks(self.schedule_tasks, self.hops.cancel, lambda: self.now)
-        self.hops.owner = self.jobs
-
-    def submit_job(self, msg: SubmitJob, payload: Sequence[bytes]) -> JobId:
-        digests = (msg.spec.function, *msg.spec.blobs)
-        job_id = self.jobs.open_job(CLIENT, msg)
-        if msg.blobs:
-            self.hops.blobs[job_id] = dict(zip(digests, payload, strict=False))
-        self.jobs.add_items(CLIENT, msg, payload[msg.blobs :])
-        return job_id
-
-    def flush(self) -> list[Send]:
-        self.jobs.expire()
-        to_clients, ended = self.jobs.flush()
-        for job in ended:
-            self.forget(job.id)
-        return [*super().flush(), *to_clients]
-
-    def open_jobs(self) -> list[Job]:
-        return list(self.jobs.jobs.values())
 
 
 @attrs.define(eq=False)
@@ -198,7 +168,10 @@ class Cluster:
     # -- time and mail -------------------------------------------------------------------------------------------
 
     def at(self, delay_s: float, call: Callable[..., None], *args: object) -> None:
-        heapq.heappush(self._heap, (self.now + delay_s, next(self._order), call, args))
+        self._at(self.now + delay_s, call, *args)
+
+    def _at(self, time: float, call: Callable[..., None], *args: object) -> None:
+        heapq.heappush(self._heap, (time, next(self._order), call, args))
 
     def send(self, sends: Sequence[Send]) -> None:
         frames: dict[Pipe, Frame] = {}
@@ -214,7 +187,7 @@ class Cluster:
             owner = pipe.other.owner
             if isinstance(owner, SimWorker):
                 owner.mail_sent += len(frame)
-            self.at(pipe.last - self.now, self._deliver, pipe.other, frame)
+            self._at(pipe.last, self._deliver, pipe.other, frame)
 
     def _deliver(self, pipe: Pipe, frame: Frame) -> None:
         if not pipe.owner.dead and not pipe.closed:

@@ -84,8 +84,12 @@ class Job:
 
     async def _result_or_cancel(self) -> Any:
         """As `result`, but a cancel cancels the job and waits for its end, `CANCEL_S` at most."""
+        await self._end_or_cancel()
+        return self._value()
+
+    async def _end_or_cancel(self) -> None:
         try:
-            return await self.result()
+            await self._ended.wait()
         except trio.Cancelled:
             self._cancel_nowait()
             with trio.move_on_after(CANCEL_S, shield=True):

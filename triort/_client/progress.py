@@ -26,10 +26,7 @@ async def watch_progress(job: Job) -> list[Any]:
                     bar.update(line, completed=job._num_done)
 
             nursery.start_soon(follow)
-            try:
-                await job._result_or_cancel()
-            except Exception:  # raised again below, so that the nursery does not wrap it
-                pass
+            await job._end_or_cancel()
             nursery.cancel_scope.cancel()
     values: list[Any] = job._value()
     return values

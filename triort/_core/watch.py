@@ -7,6 +7,7 @@ the CPU (``root`` is the one of these that the boss knows), how often that has c
   the task is the same as at the last look and workers are idle elsewhere: it may ask for work.
 * A cancel of the task on the CPU that is not answered: poke at every look, and kill after the grace time.
 * A deadline that has passed: poke.
+* Results or prints that it has gathered, with one task on the CPU since the last look: poke, so that they leave.
 * One task on the CPU since the last look, with unstarted ones behind it and idle workers elsewhere: recall these, and
   take what the task itself has submitted. Once for each task, and again when more was sent meanwhile.
 """
@@ -39,6 +40,7 @@ class Glance:
     steps: int
     mail_read: int
     deadline_s: float
+    unsent: int = 0
 
 
 @attrs.define(eq=False)
@@ -72,7 +74,7 @@ class Watch:
         mail_waits = last is not None and glance.mail_read < sent_before and glance.mail_read == last.mail_read
         if same_task and idle_elsewhere and glance.mail_read < self.mail_sent:
             mail_waits = True
-        if mail_waits or 0 < glance.deadline_s <= clock_s:
+        if mail_waits or 0 < glance.deadline_s <= clock_s or (same_task and glance.unsent):
             actions = [Action.POKE]
         recall = (glance.steps, self.link.batch_sent)
         if same_task and idle_elsewhere and self._last_recall != recall:

@@ -19,6 +19,7 @@ from triort._core.worker_core import Running
 from triort._model.ids import JobId
 from triort._model.limits import PRINT_LINE_BYTES_MAX, TALK_PENDING_BYTES_MAX, TEXT_CHARS_MAX
 from triort._model.messages import Log, Print
+from triort._node.page import UNSENT
 
 if TYPE_CHECKING:
     from triort._node.worker import Worker
@@ -105,6 +106,7 @@ class TaskOutput:
         for start in range(0, len(text), TEXT_CHARS_PER_MESSAGE):
             piece = text[start : start + TEXT_CHARS_PER_MESSAGE].encode("utf-8", "backslashreplace").decode()
             self._lines.append((job, stream, piece))
+            self.worker.page.words[UNSENT] = 1
             self._chars += len(piece)
             if self._chars > TEXT_CHARS_PER_MESSAGE:
                 self.flush()

@@ -11,7 +11,7 @@ import os
 import tempfile
 
 PAGE_BYTES = 4096
-ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT = range(5)
+ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT, UNSENT = range(6)
 
 
 class SharedPage:

@@ -35,7 +35,7 @@ from triort._node.functions import Functions
 from triort._node.futures import Future
 from triort._node.interrupts import Allowed, allowed_for, files_above
 from triort._node.output import TaskOutput
-from triort._node.page import MAIL_READ, ON_CPU, ROOT, STEPS, SharedPage
+from triort._node.page import MAIL_READ, ON_CPU, ROOT, STEPS, UNSENT, SharedPage
 from triort._node.waits import Waits
 from triort._transport.connection import Connection
 from triort._transport.sockets import SocketConnection
@@ -173,6 +173,7 @@ class Worker:
         for conn, message, parts in core.flush(idle):
             conn.send_nowait(message, parts)  # type: ignore[attr-defined]
         self.results = 0
+        self.page.words[UNSENT] = 0
         self.conn.flush_nowait()
 
     # -- for the task's own calls --------------------------------------------------------------------------------

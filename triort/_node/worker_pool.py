@@ -22,7 +22,7 @@ from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
-from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS, SharedPage
+from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS, UNSENT, SharedPage
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import Template, open_template
 from triort._transport.sockets import SocketConnection
@@ -75,6 +75,7 @@ class WorkerPool:
     num_restarts: int = 0
     _template: Template | None = None
     _serial: int = 0
+    _early_exits: dict[int, WorkerExit] = attrs.Factory(dict)
     _restarts: deque[float] = attrs.Factory(deque)
     _busy: trio.Event = attrs.Factory(trio.Event)
 
@@ -162,10 +163,14 @@ class WorkerPool:
     def _on_started(self, worker: PoolWorker) -> None:
         self.workers[worker.process.node_id] = worker
         self.node.add_employee(worker.employee)
+        ended = self._early_exits.pop(worker.process.node_id, None)
+        if ended is not None:
+            self._on_exit(ended)
 
     def _on_exit(self, ended: WorkerExit) -> None:
         worker = self.workers.pop(ended.node_id, None)
-        if worker is None:
+        if worker is None:  # it ended just after it had started, and its start is still in the inbox; or it never did
+            self._early_exits[ended.node_id] = ended
             return
         words = worker.process.page.words
         address, root = int(words[ON_CPU]), Address(int(words[ROOT]))
@@ -207,7 +212,9 @@ class WorkerPool:
         busy = False
         for worker in list(self.workers.values()):
             words = worker.process.page.words
-            glance = Glance(words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], words[DEADLINE_NS] / 1e9)
+            glance = Glance(
+                words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], words[DEADLINE_NS] / 1e9, words[UNSENT]
+            )
             busy = busy or bool(worker.employee.link.sent) or glance.mail_read < worker.watch.mail_sent
             elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + node.want_credit
             for action in worker.watch.decide(now, clock_s, glance, elsewhere):
