@@ -1,7 +1,5 @@
 """Results in the order in which they come, at the client and inside a task."""
 
-from contextlib import aclosing
-
 import trio
 from _start import start
 
@@ -36,10 +34,9 @@ async def main(client: triort.Client, size: int) -> None:
     print("all:", sorted(await client.run(collect, naps)) == naps)
     print("in batches:", sorted(await client.run(collect_batches, naps)) == list(enumerate(naps)))
 
-    async with aclosing(client.as_completed(nap, [0.0, 60.0])) as results:
-        async for index, value in results:
-            print("first:", index, value)
-            break
+    async for index, value in client.as_completed(nap, [0.0, 60.0]):
+        print("first:", index, value)
+        break
 
 
 if __name__ == "__main__":

@@ -51,6 +51,14 @@ def test_the_shallowest_of_each_source_is_found_behind_the_others() -> None:
     assert (boss.waiting, worker.waiting, len(backlog)) == (0, 0, 0)
 
 
+def test_of_what_was_offered_the_shallowest_is_placed_first_but_before_what_is_shallower() -> None:
+    worker = Link("w", "w")
+    backlog = fill(make_attempt(1, DEEP, worker), make_attempt(2, SHALLOW, worker))
+    assert [int(attempt.address) for _ in range(2) if (attempt := backlog.pop_next())] == [2, 1]
+    backlog = fill(make_attempt(1, DEEP, worker), make_attempt(2, SHALLOW), make_attempt(3, URGENT, worker))
+    assert [int(attempt.address) for _ in range(3) if (attempt := backlog.pop_next())] == [3, 1, 2]
+
+
 def test_what_is_held_leaves_out_what_was_offered() -> None:
     backlog = fill(make_attempt(1, DEEP, Link("w", "w")), make_attempt(2, SHALLOW))
     held = [backlog.pop_deepest_held() for _ in range(2)]

@@ -75,7 +75,8 @@ def test_credit_is_bounded_in_tasks_too_and_comes_back_with_results() -> None:
 
 
 def test_what_was_offered_goes_beyond_idle_workers_only_to_the_hungry_and_the_poor() -> None:
-    rich, poor, hungry = employee("rich"), employee("poor", wanted=1), employee("hungry")
+    rich, poor, hungry = employee("rich", wanted=1), employee("poor", wanted=2), employee("hungry")
+    rich.granted = poor.granted = 2
     backlog = queue(20, OFFERER)
     placement(CREDIT_US // 2).fill(backlog, [hungry], [rich, poor, hungry], 0.0)
     assert [len(addresses) for addresses in given(rich, poor, hungry)] == [0, 2, 2]

@@ -1,7 +1,8 @@
 """Tasks that wait here for a place, in starting order: priority, then depth (deepest first), then age.
 
 Deepest first keeps memory bounded: a tree is worked off leaf by leaf instead of level by level. What is given away
-is the other end, the shallowest: the largest piece of work for one message.
+is the other end, the shallowest: the largest piece of work for one message. So a node hands out of what was offered to
+it the shallowest, too (`Backlog.pop_next`); by the deepest, it would pass leaves around while the large pieces wait.
 
 Each rank is kept apart by where its tasks came from, for that decides where they may go: what the boss has *given* may
 only run below or go back to it, what this node *owns* or employees have *offered* may go up as new. So none of these
@@ -10,7 +11,7 @@ has to be searched for behind the others.
 
 import enum
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from triort._core.attempts import Attempt
 
@@ -70,6 +71,19 @@ class Backlog:
         """Take the attempt that starts next."""
         return self._pop(range(len(self._ranks) - 1, -1, -1), 0, 2)
 
+    def pop_next(self) -> Attempt | None:
+        """Take the one that a node places next: the deepest, where what was offered counts by its shallowest."""
+        if not self._counts[2]:
+            return self.pop_deepest()
+        downwards = range(len(self._ranks) - 1, -1, -1)
+        top = self._find(downwards, 2, 2)
+        assert top is not None
+        offered = self._find((i for i in range(len(self._ranks)) if self._ranks[i][0] == top[0]), 2, 2)
+        held = self._find(downwards, 0, 1)
+        rank = offered if held is None or (offered is not None and offered[:2] > held[:2]) else held
+        assert rank is not None
+        return self._take(rank)
+
     def pop_deepest_held(self) -> Attempt | None:
         """Take the next one that was given or is this node's own, not offered from below."""
         return self._pop(range(len(self._ranks) - 1, -1, -1), 0, 1) if self._counts[0] or self._counts[1] else None
@@ -82,21 +96,27 @@ class Backlog:
         """Take the oldest of the lowest rank that may go back to the boss."""
         return self._pop(range(len(self._ranks)), 0, 0) if self._counts[0] else None
 
-    def _pop(self, positions: range, lowest: int, highest: int) -> Attempt | None:
-        if not self._count:
-            return None
+    def _pop(self, positions: Iterable[int], lowest: int, highest: int) -> Attempt | None:
+        rank = self._find(positions, lowest, highest) if self._count else None
+        return None if rank is None else self._take(rank)
+
+    def _find(self, positions: Iterable[int], lowest: int, highest: int) -> Rank | None:
+        """The first rank of these sources that has an attempt; its first attempt is in place then."""
         for position in positions:
             rank = self._ranks[position]
-            if not lowest <= rank[2] <= highest:
-                continue
-            bucket = self._buckets[rank]
-            while bucket:
-                attempt = bucket.popleft()
-                if attempt.queued:
-                    self._leave(attempt)
-                    return attempt
-                self._garbage -= 1
+            if lowest <= rank[2] <= highest:
+                bucket = self._buckets[rank]
+                while bucket and not bucket[0].queued:
+                    bucket.popleft()
+                    self._garbage -= 1
+                if bucket:
+                    return rank
         return None
+
+    def _take(self, rank: Rank) -> Attempt:
+        attempt = self._buckets[rank].popleft()
+        self._leave(attempt)
+        return attempt
 
     def _leave(self, attempt: Attempt) -> None:
         attempt.queued = False

@@ -1,9 +1,10 @@
 """Who is asked for work: offers of new tasks from below, and given tasks that have not found a place.
 
 **Offers.** An employee may offer so many new tasks, its window. What it has offered is parked here, so an idle worker
-gets it at once. A window that was empty before it could be renewed is widened, one that lasted long is narrowed; so
-a tree that is busy everywhere sends nothing. An employee that has not used up its window is poor: it has nothing but
-what it was given. Such may queue what others have offered; the rich would only pass their leaves around.
+gets it at once. A window that was empty before it could be renewed is widened if somebody is short of work, one that
+lasted long is narrowed; so a tree that is busy everywhere sends nothing. An employee that has not touched its window
+is poor: it has nothing but what it was given. Such may queue what others have offered; the rich would only pass their
+leaves around.
 
 **Recall.** What a manager was given and cannot place it reports as its backlog, when there is some and whenever that
 doubles or halves. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
@@ -43,11 +44,12 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
 def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> None:
     if not waiting:
         outside = num_idle - employee.num_idle_workers + node.want_credit
-        employee.offer_window = min(max(employee.offer_window * 4, outside + OFFERS_MIN), OFFERS_MAX)
+        if outside or any(other.is_poor for other in node.employees):
+            employee.offer_window = min(max(employee.offer_window * 4, outside + OFFERS_MIN), OFFERS_MAX)
     elif node.now > employee.granted_at + SLOW_S:
         employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
     employee.granted_at = node.now
-    employee.wanted = max(employee.offer_window - waiting, 1)
+    employee.wanted = employee.granted = max(employee.offer_window - waiting, 1)
     node.outbox.append(Send(employee.conn, Want(employee.wanted), ()))
 
 
@@ -57,6 +59,7 @@ def recall_from_worker(node: NodeCore, employee: Employee) -> None:
     employee.stuck_until = node.now + 2 * STUCK_S
     credit = max(node.num_idle_workers + node.want_credit + OFFERS_MIN - employee.wanted, 0)
     employee.wanted += credit
+    employee.granted = employee.wanted
     node.outbox.append(Send(employee.conn, Want(credit, len(employee.link.sent)), ()))
 
 

@@ -170,7 +170,7 @@ class NodeCore:
         hungry = [employee for employee in self.employees if employee.num_idle_workers > 0]
         if hungry:
             idle = sum(employee.num_idle_workers for employee in hungry)
-            self.assign_tasks([a for _ in range(min(idle, len(backlog))) if (a := backlog.pop_deepest()) is not None])
+            self.assign_tasks([a for _ in range(min(idle, len(backlog))) if (a := backlog.pop_next()) is not None])
         if backlog:
             self.placement.fill(backlog, hungry, self.employees, self.now)
 

@@ -45,6 +45,7 @@ class Employee:
     recalled: int = 0
     """How many of these it was asked for and has not answered for."""
     wanted: int = 0
+    granted: int = 0
     offer_window: int = OFFERS_MIN
     granted_at: float = 0.0
     stuck_until: float = 0.0
@@ -61,6 +62,11 @@ class Employee:
     def conn(self) -> object:
         """The opaque link value."""
         return self.link.conn
+
+    @property
+    def is_poor(self) -> bool:
+        """Whether it has offered nothing of the window that it has: it has only what it was given."""
+        return 0 < self.granted == self.wanted
 
 
 @attrs.define(eq=False)
@@ -109,9 +115,9 @@ class Placement:
             e for e in employees if (link := e.link).queued_us < CREDIT_US * e.num_workers
             and link.queued < CREDIT_TASKS_MAX and e.stuck_until <= now
         ]  # fmt: skip
-        poor = [employee for employee in takers if employee.wanted > 0 or employee in hungry]
+        poor = [employee for employee in takers if employee.is_poor or employee in hungry]
         if poor:
-            self._fill(backlog, backlog.pop_deepest, poor)
+            self._fill(backlog, backlog.pop_next, poor)
         if takers:
             self._fill(backlog, backlog.pop_deepest_held, takers)
 
