@@ -8,6 +8,7 @@ import msgspec
 
 from triort._model.ids import Address, Digest, JobId
 from triort._model.limits import CRASH_LIMIT
+from triort._model.status import NodeStatus as NodeStatus
 
 PROTOCOL_VERSION = 1
 
@@ -250,21 +251,6 @@ class CancelJob(Message, tag=44):
 
 
 # -- nodes -------------------------------------------------------------------------------------------------------
-
-
-class NodeStatus(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One node of the tree, as its boss or it itself sees it."""
-
-    name: str
-    kind: str
-    pid: int
-    num_workers: int
-    idle_workers: int
-    tasks: int
-    backlog: int
-    running: str = ""
-    restarts: int = 0
-    employees: list["NodeStatus"] = []
 
 
 class StatusRequest(Message, tag=50):
