@@ -200,3 +200,11 @@ async def map_that_fails_beside_a_spin() -> tuple[str, float]:
     except Expected as exc:
         return str(exc), time.perf_counter() - start
     raise AssertionError("nothing was raised")
+
+
+def add(x: int, *, y: int = 0) -> int:
+    return x + y
+
+
+async def map_with_keywords() -> list[int]:
+    return await triort.get_runtime().map(add, range(3), y=10)

@@ -144,3 +144,18 @@ async def test_jobs_can_be_watched_and_cancelled(client):
     done = await client.submit(jobs.square, 3)
     assert await done.result() == 9
     assert done.id != job.id
+
+
+async def test_keywords_of_a_map_reach_every_child(client):
+    assert await client.run(parents.map_with_keywords) == [10, 11, 12]
+
+
+async def test_the_status_tells_what_runs_and_how_many_workers_were_replaced(client):
+    with pytest.raises(triort.TaskCrashed):
+        await client.run(jobs.exit_process)
+    job = await client.submit(jobs.spin)
+    with trio.fail_after(10):
+        while "spin" not in [worker.running for worker in (await client.status()).employees]:
+            await trio.sleep(0.005)
+    assert (await client.status()).restarts == 3
+    await job.cancel()

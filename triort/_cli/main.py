@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from triort._cli.arguments import Parser
+from triort._cli.running import mute_stdout
 
 COMMANDS = {
     "demo": "show a nested search on a cluster of this machine's CPUs, and how much faster it is",
@@ -38,7 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _parser().parse_args(words[:1])
     module = importlib.import_module(f"triort._cli.{words[0]}")
     command: Callable[[Sequence[str]], int] = module.main
-    return command(words[1:])
+    try:
+        code = command(words[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return mute_stdout()
+    return code
 
 
 if __name__ == "__main__":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from triort._cli.arguments import EXIT_FAILED, EXIT_USAGE, Parser, complain, worker_count
-from triort._cli.running import import_from_cwd, run_command
+from triort._cli.running import import_from_cwd, mute_stdout, run_command
 from triort._client.embedded import open_cluster
 from triort._client.session import open_client
 from triort._client.source import load_named_function
@@ -104,8 +103,7 @@ def _print_value(value: Any, as_json: bool) -> int:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else the interpreter complains when it flushes at its end
-        return EXIT_FAILED
+        return mute_stdout()
     return 0
 
 

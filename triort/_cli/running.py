@@ -35,10 +35,14 @@ def run_command(prog: str, main: Callable[[], Awaitable[None]], *, verbose: int 
     except UsageError as exc:
         complain(prog, str(exc))
         return EXIT_USAGE
+    except BrokenPipeError:
+        return mute_stdout()
     except (TriortError, OSError) as exc:
         complain(prog, describe(exc))
         return EXIT_FAILED
     except BaseException as exc:
+        if isinstance(exc, BaseExceptionGroup) and exc.subgroup(BrokenPipeError):
+            return mute_stdout()
         if isinstance(exc, KeyboardInterrupt) or (
             isinstance(exc, BaseExceptionGroup) and exc.subgroup(KeyboardInterrupt)
         ):
@@ -50,6 +54,12 @@ def run_command(prog: str, main: Callable[[], Awaitable[None]], *, verbose: int 
         complain(prog, f"this should not happen: {describe(exc)} (-vv shows where)")
         return EXIT_FAILED
     return 0 if not caught or is_node else 128 + caught
+
+
+def mute_stdout() -> int:
+    """Nobody reads the output any more (``| head``): say nothing, not even at the interpreter's last flush."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return EXIT_FAILED
 
 
 async def _run_until_signal(main: Callable[[], Awaitable[None]]) -> int:

@@ -92,7 +92,7 @@ class Job:
             await self._ended.wait()
         except trio.Cancelled:
             self._cancel_nowait()
-            with trio.move_on_after(CANCEL_S, shield=True):
+            with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
                 await self._ended.wait()
             raise
 

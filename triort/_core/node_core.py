@@ -52,6 +52,7 @@ class NodeCore:
         self.upper_id_bound = NODE_ID_LIMIT
         self.running = False
         self.now = 0.0
+        self.restarts = 0
         self.boss: Link | None = None
         self.employees: list[Employee] = []
         self.conn_to_employee_dict: dict[object, Employee] = {}

@@ -50,7 +50,6 @@ class Employee:
     granted_at: float = 0.0
     stuck_until: float = 0.0
     """Until when it gets nothing beyond its idle workers, for it is on a long task."""
-    restarts: int = 0
     running: str = ""
 
     @property

@@ -75,6 +75,7 @@ class StatusDesk:
             core.num_idle_workers,
             sum(employee.num_tasks for employee in core.employees) + len(core.backlog),
             len(core.backlog),
+            restarts=core.restarts,
             employees=[answers.get(employee.conn) or _of_employee(employee) for employee in core.employees],
         )
 
@@ -89,5 +90,4 @@ def _of_employee(employee: Employee) -> NodeStatus:
         employee.num_tasks,
         0,
         employee.running,
-        employee.restarts,
     )

@@ -65,7 +65,7 @@ class SharedPage:
 
     @property
     def deadline_ns(self) -> int:
-        """Spare."""
+        """When the worker's nearest deadline passes, on the monotonic clock; 0: it has none."""
         return int(self.words[DEADLINE_NS])
 
     def drop_fd(self) -> None:

@@ -82,14 +82,16 @@ class Runtime:
         *iterables: Iterable[Any],
         task_name: str | None = None,
         log_context: Mapping[str, str] = {},
+        **kwargs: Any,
     ) -> Future:
-        """Start ``fn`` for each tuple of items (as the builtin ``map`` pairs them), one child task each.
+        """Start ``fn`` for each tuple of items (as the builtin ``map`` pairs them), one child task each; all of them
+        get ``kwargs``, too.
 
         The future gives the list of values in order. A child that fails cancels the others.
         """
         if not iterables:
             raise UsageError("map needs at least one iterable")
-        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [(args, {}) for args in zip(*iterables, strict=False)]
+        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [(args, kwargs) for args in zip(*iterables, strict=False)]
         return self._submit(fn, calls, task_name, log_context, is_map=True)
 
     def put(self, value: Any) -> payload.Ref:

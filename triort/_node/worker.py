@@ -27,7 +27,7 @@ from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
 from triort._model.errors import TaskInterrupted, UsageError
 from triort._model.ids import NodeId
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US
-from triort._model.messages import Started
+from triort._model.messages import Forget, Started
 from triort._node.assignment import WorkerAssignment
 from triort._node.async_tasks import StepWatch
 from triort._node.execution import AsyncTask, Execution
@@ -130,6 +130,8 @@ class Worker:
         core.now = self.clock()
         for message, parts in mail:
             core.handle_message(message, parts)
+            if type(message) is Forget:
+                self.functions.forget(message.job)
         if mail:
             self._mail_read += len(mail)
             self.page.words[MAIL_READ] = self._mail_read

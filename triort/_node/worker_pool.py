@@ -72,7 +72,6 @@ class WorkerPool:
     blas_threads: int | None = 1
     cpus: list[int] | None = None
     workers: dict[int, PoolWorker] = attrs.Factory(dict)
-    num_restarts: int = 0
     _template: Template | None = None
     _serial: int = 0
     _early_exits: dict[int, WorkerExit] = attrs.Factory(dict)
@@ -190,7 +189,7 @@ class WorkerPool:
     def _replace(self) -> None:
         now = trio.current_time()
         self._restarts.append(now)
-        self.num_restarts += 1
+        self.node.restarts += 1
         while self._restarts and self._restarts[0] < now - RESTART_WINDOW_S:
             self._restarts.popleft()
         if len(self._restarts) <= RESTARTS_MAX:
@@ -216,6 +215,8 @@ class WorkerPool:
                 words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], words[DEADLINE_NS] / 1e9, words[UNSENT]
             )
             busy = busy or bool(worker.employee.link.sent) or glance.mail_read < worker.watch.mail_sent
+            running = worker.employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
+            worker.employee.running = running.spec.function_name if running is not None else ""
             elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + node.want_credit
             for action in worker.watch.decide(now, clock_s, glance, elsewhere):
                 match action:
