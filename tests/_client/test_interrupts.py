@@ -71,7 +71,7 @@ TRIOS = trio.__file__
 @pytest.mark.parametrize(
     ("files", "allowed"),
     [
-        ([], Allowed.INTERRUPT),
+        ([], Allowed.NOTHING),
         (["user.py", "lib.py"], Allowed.INTERRUPT),
         (["<frozen importlib._bootstrap>", "user.py"], Allowed.MAIL),
         (["lib.py", "<frozen importlib._bootstrap_external>", "user.py"], Allowed.MAIL),

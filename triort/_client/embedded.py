@@ -35,10 +35,10 @@ async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -
         async with trio.open_nursery() as nursery:
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
-            server.adopt_client(ours)
+            server.adopt_client(theirs)
             nursery.start_soon(_watch_loop, server)
             try:
-                async with serve_session(theirs) as client:
+                async with serve_session(ours) as client:
                     yield client
             except BaseException as exc:  # raised again below, so that no nursery wraps it
                 error = exc

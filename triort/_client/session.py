@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from triort._client.jobs import CompletedItems, Job
-from triort._client.talk import log_level_wanted, show_log, show_print
+from triort._client.talk import log_level_wanted, show
 from triort._model.errors import ConnectionLost, ProtocolError, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import DIAL_S, PARTS_PER_MESSAGE_MAX
@@ -95,17 +95,19 @@ class Session:
                 if job is not None:
                     job._deposit(message, parts)
             case JobAccepted():
-                job = self.requests.pop(message.request)
-                self.jobs[message.job] = job
-                job._accept(message.job)
+                accepted = self.requests.pop(message.request, None)
+                if accepted is None:
+                    raise ProtocolError("the server has accepted a job that was not submitted")
+                self.jobs[message.job] = accepted
+                accepted._accept(message.job)
             case JobEnded():
-                self.jobs.pop(message.job)._end()
-            case Print():
-                show_print(message)
-            case Log():
-                show_log(message)
+                ended = self.jobs.pop(message.job, None)
+                if ended is not None:
+                    ended._end()
+            case Print() | Log():
+                show(message)
             case StatusReply():
-                event, answers = self.statuses.pop(message.request)
+                event, answers = self.statuses.pop(message.request, (trio.Event(), []))
                 answers.append(message.status)
                 event.set()
             case _:
@@ -169,7 +171,11 @@ class Client:
     async def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
         """Start a job and return it, once the server has taken it. Raises `UsageError`, `ConnectionLost`."""
         job = self._start(fn, [(args, kwargs)], single=True)
-        await job._accepted.wait()
+        try:
+            await job._accepted.wait()
+        except trio.Cancelled:
+            job._cancel_nowait()
+            raise
         if job._lost is not None:
             raise ConnectionLost(job._lost)
         return job

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 from triort._model.messages import Log, Print
+
+
+def show(message: Print | Log) -> None:
+    """Show what a task has said. What the caller's own stream or handlers raise is reported as logging reports it: by a
+    traceback on stderr, unless ``logging.raiseExceptions`` is off. It must not end the session."""
+    try:
+        if isinstance(message, Print):
+            show_print(message)
+        else:
+            show_log(message)
+    except Exception:
+        if logging.raiseExceptions and sys.__stderr__ is not None:
+            traceback.print_exc(file=sys.__stderr__)
 
 
 def show_print(message: Print) -> None:

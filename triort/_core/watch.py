@@ -5,7 +5,8 @@ the CPU (``root`` is the one of these that the boss knows), how often that has c
 
 * Mail that has waited since the last look: poke, so that the worker reads it between two bytecodes. Any mail, when
   the task is the same as at the last look and workers are idle elsewhere: it may ask for work.
-* A cancel of the task on the CPU that is not answered: poke at every look, and kill after the grace time.
+* A cancel of the task on the CPU that is not answered: poke at every look, and kill after the grace time. The same
+  if the worker itself says that the task is over (its deadline has passed, or its parent there wants it no more).
 * A deadline that has passed: poke.
 * Results or prints that it has gathered, with one task on the CPU since the last look: poke, so that they leave.
 * One task on the CPU since the last look, with unstarted ones behind it and idle workers elsewhere: recall these, and
@@ -41,6 +42,7 @@ class Glance:
     mail_read: int
     deadline_s: float
     unsent: int = 0
+    over: int = 0
 
 
 @attrs.define(eq=False)
@@ -63,7 +65,7 @@ class Watch:
             return []
         same_task = last is not None and last.on_cpu == glance.on_cpu and last.steps == glance.steps
         actions: list[Action] = []
-        if Address(glance.root) in self.link.cancelling:
+        if Address(glance.root) in self.link.cancelling or glance.over == glance.on_cpu:
             if self._stubborn_since is None:
                 self._stubborn_since = now
             if now - self._stubborn_since >= GRACE_S:

@@ -197,15 +197,22 @@ class WorkerCore:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def cancel_attempt(self, attempt: Attempt) -> None:
-        running = self.running.get(attempt.address) if attempt.target is None else None
-        if running is None:
-            self.hops.cancel(attempt)
-        elif not running.cancelled:
-            running.cancelled = attempt.cancelled = True
-            for child in list(running.children.values()):
-                self.cancel_child(child)
-            if running.result is None:
-                self.events.append(Stop(running))
+        todo = [attempt]  # no recursion: a chain of tasks may be longer than the stack, which may be a user's
+        stops: list[Stop] = []
+        while todo:
+            each = todo.pop()
+            running = self.running.get(each.address) if each.target is None else None
+            if running is None:
+                self.hops.cancel(each)
+            elif not running.cancelled:
+                running.cancelled = each.cancelled = True
+                for child in list(running.children.values()):
+                    if not child.cancelled:
+                        child.cancelled = True
+                        todo.append(child.attempt)
+                if running.result is None:
+                    stops.append(Stop(running))
+        self.events.extend(reversed(stops))
 
     def hear(self, attempt: Attempt, payload: bytes) -> None:
         """A message to a task. What is said to a task is kept while it is open, to be said again when it is placed

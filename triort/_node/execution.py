@@ -53,8 +53,8 @@ class Execution:
         self.nursery: trio.Nursery | None = None
         self._until_ns = 0
         self._to_spawn: list[tuple[Running, Call, Args, Kwargs]] = []
-        self.boundary: set[CodeType] = {Execution._run_sync.__code__, Execution._run_async.__code__}
-        """Where triort calls a user's function: frames below these are not the task's."""
+        self.boundary: set[CodeType] = {Execution._run_async.__code__}
+        """Where async code is called, by triort or (for tasks in users' nurseries) by trio's loop."""
 
     def step(self, until_ns: int) -> bool:
         """Start and resume what is ready, until the books or the time say that the loop is to look; false when there
@@ -113,8 +113,14 @@ class Execution:
         else:
             self._run_sync(running, function.call, args, kwargs, start_ns)
 
+    def boundary_of(self, running: Running) -> set[CodeType]:
+        """Where triort calls the task's function: frames below these are not the task's. For a sync task trio's loop is
+        none: there it would be one that the task has started."""
+        return self.boundary if isinstance(running.handle, AsyncTask) else _SYNC_BOUNDARY
+
     def stop(self, running: Running) -> None:
-        """A started task is cancelled and not on the CPU: stop it where it waits. Called in the loop."""
+        """A started task is cancelled: stop it where it waits. Called in the loop. Without a handle it is sync code on
+        the CPU, which a poke interrupts, or an async task before its first step, which looks for itself."""
         handle = running.handle
         if isinstance(handle, SyncWait):
             self.sync_tasks.wake(handle, interrupt=True)
@@ -137,7 +143,7 @@ class Execution:
     def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs, start_ns: int) -> None:
         """One sync task, from its start to its outcome; it is on the CPU already."""
         try:
-            value = contextvars.Context().run(call, *args, **kwargs)
+            value = contextvars.Context().run(_call_user, call, args, kwargs)
         except BaseException as exc:  # every way to leave a user's function is an outcome
             kind, data = self._failure(running, exc)
         else:
@@ -159,7 +165,7 @@ class Execution:
         scope = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
         handle = running.handle = AsyncTask(scope)
         if running.cancelled:
-            scope.cancel()
+            self.stop(running)
         failure: BaseException | None = None
         value: Any = None
         try:
@@ -193,11 +199,13 @@ class Execution:
         worker.results += 1
         worker.page.words[UNSENT] = 1
         worker.core.returned(running, kind, data, max(took_ns // 1000, 1))
+        if running.attempt.deadline is not None:
+            worker.waits.publish()
 
     def _value(self, value: Any) -> tuple[int, bytes]:
         try:
             return OutcomeKind.VALUE, payload.dumps(value)
-        except Exception as exc:
+        except BaseException as exc:  # pickling runs the user's code, too
             kind = type(value).__qualname__
             reason = payload.describe(exc)
             error = RemoteError(type(exc).__qualname__, f"the result ({kind}) cannot be pickled: {reason}")
@@ -210,6 +218,14 @@ class Execution:
 
     def _timeout(self, running: Running) -> tuple[int, bytes]:
         return OutcomeKind.TIMEOUT, str(running.attempt.spec.options.timeout_s).encode()
+
+
+_call_user: Callable[[Call, Args, Kwargs], Any] = eval(
+    compile("lambda call, args, kwargs: call(*args, **kwargs)", "<task>", "eval")
+)
+"""Calls a user's function from a frame that is not triort's, so that a builtin as a task can be interrupted, too."""
+
+_SYNC_BOUNDARY: set[CodeType] = {Execution._run_sync.__code__}
 
 
 async def _awaited(value: Any) -> Any:

@@ -9,6 +9,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import attrs
@@ -65,15 +66,18 @@ class Functions:
             raise _not_found(exc) from exc
 
     def dump(self, job: JobId, call: Callable[..., Any]) -> Digest:
-        """The digest of a function that a task submits; pickled once per job for the same object."""
-        known = self._digests.get(id(call))
+        """The digest of a function that a task submits. A plain function is pickled once per job; what has state of
+        its own (a closure, an object) each time, for that may have changed."""
+        is_plain = type(call) is FunctionType and call.__closure__ is None
+        known = self._digests.get(id(call)) if is_plain else None
         if known is not None and known[0] is call and known[1] in self.blobs.get(job, ()):
             return known[1]
         digest, blob = payload.dump_function(call)
         self.blobs.setdefault(job, {})[digest] = blob
         if len(self._digests) >= FUNCTIONS_MAX:
             self._digests.clear()
-        self._digests[id(call)] = (call, digest)
+        if is_plain:
+            self._digests[id(call)] = (call, digest)
         return digest
 
     def put(self, job: JobId, value: Any) -> payload.Ref:

@@ -8,6 +8,7 @@ stops waiting.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -45,7 +46,7 @@ class Future:
 
     def done(self) -> bool:
         """True when waiting would not block."""
-        return not self._open
+        return self._cancelled or not self._open
 
     def result(self) -> Any:
         """The value, or for a map the list of values in order; blocks the calling sync task, not its slot.
@@ -122,13 +123,14 @@ class Future:
         finally:
             self._sync_waiter = False
 
-    async def _wait_event(self) -> None:
-        """One wait of the owning async task, until something has happened."""
+    async def _wait_event(self, *, is_next: bool = False) -> None:
+        """One wait of the owning async task, until something has happened. The deadline of a scope around it is the
+        children's, too, unless it is a wait that only stops (``is_next``)."""
         worker, owner = self._worker, self._owner
         if self._event is None:
             self._event = trio.Event()
         event = self._event
-        worker.waits.begin(owner, self, trio.current_effective_deadline())
+        worker.waits.begin(owner, self, math.inf if is_next else trio.current_effective_deadline())
         worker.wake()
         try:
             await event.wait()
@@ -166,7 +168,7 @@ class Future:
         await trio.lowlevel.checkpoint()
         self._wants_each = True
         while (not self._arrived or self._failure is not None) and self._open and not self._cancelled:
-            await self._wait_event()
+            await self._wait_event(is_next=True)
         self._wants_each = False
         if self._failure is not None or self._cancelled:
             self._value()

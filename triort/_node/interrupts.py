@@ -36,6 +36,8 @@ class Allowed(enum.Enum):
 
 def allowed_for(file_names: list[str]) -> Allowed:
     """The rule, for the files of the frames between the poke and the user's outermost frame, innermost first."""
+    if not file_names:
+        return Allowed.NOTHING  # the poke has met triort's own frame, or trio's loop
     answer = Allowed.INTERRUPT
     for name in file_names:
         if name.startswith(_OWN):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from triort._model.errors import UsageError
+from triort._model.limits import NAME_CHARS_MAX, TEXT_CHARS_MAX
 from triort._model.messages import Options
 
 
@@ -37,4 +38,23 @@ def set_options(
         "retries": retries,
         "priority": priority,
     }
-    return msgspec.structs.replace(options, **{key: value for key, value in given.items() if value is not None})
+    return check_options(
+        msgspec.structs.replace(options, **{key: value for key, value in given.items() if value is not None})
+    )
+
+
+def check_options(options: Options) -> Options:
+    """The options, if each has its type and a length that fits into a header; raises `UsageError`."""
+    try:
+        checked = msgspec.convert(msgspec.to_builtins(options), Options, strict=True)
+    except (msgspec.ValidationError, TypeError, OverflowError) as exc:
+        raise UsageError(
+            "a task option has the wrong type: name is a str, log_context maps str to str, priority and retries are "
+            f"int, timeout_s is a float ({exc})"
+        ) from None
+    if checked.name is not None and len(checked.name) > NAME_CHARS_MAX:
+        raise UsageError(f"a task's name has at most {NAME_CHARS_MAX} characters, not {len(checked.name)}")
+    size = sum(len(key) + len(value) for key, value in checked.log_context.items())
+    if size > TEXT_CHARS_MAX:
+        raise UsageError(f"a task's log_context has at most {TEXT_CHARS_MAX} characters in all, not {size}")
+    return checked

@@ -11,20 +11,27 @@ import contextlib
 import io
 import logging
 import sys
+import threading
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from triort._core.worker_core import Running
 from triort._model.ids import JobId
-from triort._model.limits import PRINT_LINE_BYTES_MAX, TALK_PENDING_BYTES_MAX, TEXT_CHARS_MAX
+from triort._model.limits import NAME_CHARS_MAX, PRINT_LINE_BYTES_MAX, TALK_PENDING_BYTES_MAX, TEXT_CHARS_MAX
 from triort._model.messages import Log, Print
 from triort._node.page import UNSENT
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from triort._node.worker import Worker
 
-TEXT_CHARS_PER_MESSAGE = 256 << 10
+PIECE_CHARS_MAX = 32 << 10
+"""A piece of text; a message holds a few of them, and a character takes up to 4 bytes."""
+GATHERED_CHARS_MAX = 128 << 10
+ASIDE_MAX = 100_000
 
 
 class TaskOutput:
@@ -36,6 +43,8 @@ class TaskOutput:
         self._lines: list[tuple[JobId, str, str]] = []
         self._chars = 0
         self._dropped: dict[tuple[JobId, str], int] = {}
+        self._aside: deque[tuple[Running, str, str] | Log] = deque(maxlen=ASIDE_MAX)
+        """What threads that a task has started have said: only the main thread touches the rest, and the link."""
 
     @contextlib.contextmanager
     def redirected(self) -> Iterator[None]:
@@ -56,6 +65,9 @@ class TaskOutput:
 
     def write(self, running: Running, stream: str, text: str) -> None:
         """A task has written text."""
+        if threading.get_ident() != self.worker.thread:
+            self._put_aside((running, stream, text))
+            return
         key = (running, stream)
         text = self._tails.pop(key, "") + text
         lines, newline, tail = text.rpartition("\n")
@@ -76,7 +88,9 @@ class TaskOutput:
 
     def log(self, message: Log) -> None:
         """A task has logged a record."""
-        if self.worker.conn.pending_bytes > TALK_PENDING_BYTES_MAX:
+        if threading.get_ident() != self.worker.thread:
+            self._put_aside(message)
+        elif self.worker.conn.pending_bytes > TALK_PENDING_BYTES_MAX:
             key = (message.job, "stderr")
             self._dropped[key] = self._dropped.get(key, 0) + 1
         else:
@@ -85,6 +99,12 @@ class TaskOutput:
 
     def flush(self) -> None:
         """Queue the gathered lines on the connection."""
+        while self._aside:
+            said = self._aside.popleft()
+            if isinstance(said, Log):
+                self.log(said)
+            else:
+                self.write(*said)
         if not self._lines:
             return
         lines, self._lines, self._chars = self._lines, [], 0
@@ -102,13 +122,17 @@ class TaskOutput:
         for (job, stream), texts in merged.items():
             self.worker.conn.send_nowait(Print(job, stream, "".join(texts)))
 
+    def _put_aside(self, said: tuple[Running, str, str] | Log) -> None:
+        self._aside.append(said)
+        self.worker.page.words[UNSENT] = 1
+
     def _add(self, job: JobId, stream: str, text: str) -> None:
-        for start in range(0, len(text), TEXT_CHARS_PER_MESSAGE):
-            piece = text[start : start + TEXT_CHARS_PER_MESSAGE].encode("utf-8", "backslashreplace").decode()
+        for start in range(0, len(text), PIECE_CHARS_MAX):
+            piece = text[start : start + PIECE_CHARS_MAX].encode("utf-8", "backslashreplace").decode()
             self._lines.append((job, stream, piece))
             self.worker.page.words[UNSENT] = 1
             self._chars += len(piece)
-            if self._chars > TEXT_CHARS_PER_MESSAGE:
+            if self._chars > GATHERED_CHARS_MAX:
                 self.flush()
                 self.worker.conn.flush_nowait()
 
@@ -134,6 +158,11 @@ class _TaskStream(io.TextIOBase):
         self._output.write(running, self._name, text)
         return len(text)
 
+    @property
+    def buffer(self) -> _TaskBuffer:
+        """The binary side, for code that writes bytes."""
+        return _TaskBuffer(self)
+
     def flush(self) -> None:
         """Whole lines go out with the worker's next flush."""
         self._original.flush()
@@ -149,6 +178,23 @@ class _TaskStream(io.TextIOBase):
     def fileno(self) -> int:
         """The process's own stream, for subprocesses."""
         return self._original.fileno()
+
+
+class _TaskBuffer(io.RawIOBase):
+    """The binary side of a task's stream; what is no UTF-8 is shown by escapes."""
+
+    def __init__(self, stream: _TaskStream) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def write(self, data: Buffer) -> int:
+        """Write bytes; does not block."""
+        raw = bytes(data)
+        self._stream.write(raw.decode("utf-8", "backslashreplace"))
+        return len(raw)
 
 
 class _LogHandler(logging.Handler):
@@ -174,13 +220,13 @@ class _LogHandler(logging.Handler):
         self._output.log(
             Log(
                 spec.job,
-                record.name,
-                record.levelno,
+                str(record.name)[:NAME_CHARS_MAX],
+                int(record.levelno),
                 text[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode(),
-                record.created,
-                record.pathname,
-                record.lineno,
-                record.funcName or "",
+                float(record.created),
+                str(record.pathname),
+                int(record.lineno or 0),
+                str(record.funcName or ""),
                 exception,
                 spec.options.name or spec.function_name,
                 spec.options.log_context,

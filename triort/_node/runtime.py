@@ -15,7 +15,7 @@ from triort._core.worker_core import Running
 from triort._model.errors import TaskInterrupted, UsageError
 from triort._model.messages import Options, TaskSpec
 from triort._node.futures import Future
-from triort._node.options import set_options
+from triort._node.options import check_options, set_options
 from triort._node.worker import Worker
 from triort._wire import payload
 
@@ -161,11 +161,15 @@ class Runtime:
         options = self._options
         if task_name is not None or log_context or above.options.log_context:
             context = {**above.options.log_context, **options.log_context, **log_context}
-            options = msgspec.structs.replace(options, name=task_name or options.name, log_context=context)
+            name = options.name if task_name is None else task_name
+            options = check_options(msgspec.structs.replace(options, name=name, log_context=context))
         digest = worker.functions.dump(above.job, fn)
         name = payload.name_of(fn)
         spec = TaskSpec(above.job, digest, name, above.depth + 1, options, (), above.log_level)
         dumped = [payload.dump_call(fn, args, kwargs) for args, kwargs in calls]
+        known = worker.core.hops.blobs.get(above.job, {})
+        if any(ref not in known for _, refs in dumped for ref in refs):
+            raise UsageError("a Ref is of use in the job that it was put in; put the value again")
         future = Future(worker, parent, options.name or name, is_map=is_map)
         future._results = [None] * len(calls)
         deadline = None if options.timeout_s is None else worker.clock() + options.timeout_s

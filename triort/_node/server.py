@@ -121,6 +121,8 @@ class Server(ServerBase):
         if msg.blobs not in (0, len(digests)) or msg.blobs > len(payload):
             raise ProtocolError(f"a job came with {msg.blobs} blobs for {len(digests)} digests")
         job_id = self.jobs.open_job(conn, msg)
+        if msg.blobs and job_id in self.hops.blobs:
+            raise ProtocolError("a job's blobs come with its first items only")
         if msg.blobs:
             self.hops.blobs[job_id] = dict(zip(digests, payload, strict=False))
         elif job_id not in self.hops.blobs:

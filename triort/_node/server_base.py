@@ -152,6 +152,7 @@ class ServerBase(NodeCore):
 
     def serve_employee(self, conn: Connection, mail: list[Received]) -> None:
         """Read from an employee from now on, beginning with what has come already."""
+        self._conns[conn] = Direction.BELOW
         self.start_soon(self.serve_link, conn, Direction.BELOW, mail)
 
     async def serve_link(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
@@ -209,6 +210,11 @@ class ServerBase(NodeCore):
                 self.logger.error("%s: the link to %s ends: %s", self.name, conn.name, exc)
                 conn.close()
                 return
+            except Exception:  # a bug of ours, met by this peer's message: it costs this link, not the node
+                self.logger.exception("%s: the link to %s ends: a message could not be handled", self.name, conn.name)
+                self.handle_system_error(f"a message of {conn.name} could not be handled")
+                conn.close()
+                return
 
     def _on_end(self, conn: Connection, direction: Direction, reason: str) -> None:
         conn.close()
@@ -216,6 +222,8 @@ class ServerBase(NodeCore):
             return
         employee = self.conn_to_employee_dict.get(conn)
         if employee is not None and employee.kind == "worker":
+            if self.pool is not None:
+                self.pool.kill_by_conn(conn)  # it may have closed the link and run on
             return  # its exit, which says more, is on its way
         if self.running:
             level = logging.WARNING if reason else logging.INFO

@@ -14,6 +14,7 @@ greenlet. trio keeps its own under a private name; if a release moves it, sync t
 from __future__ import annotations
 
 import contextvars
+import sys
 import warnings
 from collections import deque
 from collections.abc import Callable
@@ -24,7 +25,7 @@ import sniffio
 import trio
 
 from triort._core.worker_core import Running
-from triort._model.errors import TaskInterrupted
+from triort._model.errors import TaskInterrupted, UsageError
 
 _trio_context: Any = getattr(getattr(trio._core, "_run", None), "GLOBAL_RUN_CONTEXT", None)
 warnings.filterwarnings("ignore", message="It looks like Trio's signal handling code might have collided")
@@ -35,12 +36,12 @@ POOL_MAX = 256
 class SyncWait:
     """The handle of a sync task that waits: its greenlet, and whether it is to be interrupted when it goes on."""
 
-    __slots__ = ("greenlet", "interrupted", "is_over", "running")
+    __slots__ = ("greenlet", "interrupted", "is_woken", "running")
 
     def __init__(self, running: Running, own: greenlet.greenlet) -> None:
         self.running = running
         self.greenlet = own
-        self.is_over = False
+        self.is_woken = False
         self.interrupted = False
 
 
@@ -51,22 +52,28 @@ class SyncTasks:
         self.resumable: deque[SyncWait] = deque()
         self._run_batch = run_batch
         self._pool: list[greenlet.greenlet] = []
+        self._hub: greenlet.greenlet | None = None
 
     def start_batch(self) -> None:
         """Run a batch in a greenlet of the pool; comes back when it has ended or a task in it waits. For the hub."""
-        own = self._pool.pop() if self._pool else self._new()
-        _switch(own)
+        self._hub = greenlet.getcurrent()
+        _switch(self._pool.pop() if self._pool else self._new())
 
     def resume(self, wait: SyncWait) -> None:
         """Let a task that waited go on, and the rest of its batch with it. For the hub."""
+        self._hub = greenlet.getcurrent()
         _switch(wait.greenlet)
 
     def wait(self, running: Running) -> None:
-        """Called by a sync task: let the hub go on until `wake`; raises `TaskInterrupted` when it was cancelled."""
+        """Called by a sync task: let the hub go on until `wake`; raises `TaskInterrupted` when it was cancelled, and
+        `UsageError` from code that cannot be left like this: inside another event loop, or a greenlet of the user's."""
         own = greenlet.getcurrent()
+        if self._hub is None or own.parent is not self._hub or _is_in_a_loop():
+            raise UsageError(
+                "future.result() works in the task's own code only, not in an event loop or greenlet of its"
+            )
         wait = running.handle = SyncWait(running, own)
-        assert own.parent is not None
-        own.parent.switch()
+        self._hub.switch()
         running.handle = None
         if wait.interrupted:
             raise TaskInterrupted
@@ -74,8 +81,8 @@ class SyncTasks:
     def wake(self, wait: SyncWait, *, interrupt: bool = False) -> None:
         """Make a waiting task resumable."""
         wait.interrupted = wait.interrupted or interrupt
-        if not wait.is_over:
-            wait.is_over = True
+        if not wait.is_woken:
+            wait.is_woken = True
             self.resumable.append(wait)
 
     def _new(self) -> greenlet.greenlet:
@@ -92,6 +99,14 @@ class SyncTasks:
             self._pool.append(own)
             assert own.parent is not None
             own.parent.switch()
+
+
+def _is_in_a_loop() -> bool:
+    """Whether the task's code runs in an event loop that it has started itself."""
+    if _trio_context is not None and _trio_context.__dict__:
+        return True
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and asyncio._get_running_loop() is not None
 
 
 def _switch(own: greenlet.greenlet) -> None:

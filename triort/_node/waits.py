@@ -29,7 +29,7 @@ class Waits:
 
     def begin(self, running: Running, future: Future, deadline: float = math.inf) -> None:
         """One of the task's waits begins, for a future, at most until ``deadline``: its slot is free meanwhile."""
-        if deadline < math.inf:
+        if math.isfinite(deadline):
             self.deadlines[future] = deadline
             self.publish()
         running.waits += 1

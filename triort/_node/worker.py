@@ -16,7 +16,9 @@ import signal
 import socket
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -24,7 +26,7 @@ import trio
 
 from triort._core.links import Link
 from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
-from triort._model.errors import TaskInterrupted, UsageError
+from triort._model.errors import ProtocolError, TaskInterrupted, UsageError
 from triort._model.ids import NodeId
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US
 from triort._model.messages import Forget, Started
@@ -35,12 +37,12 @@ from triort._node.functions import Functions
 from triort._node.futures import Future
 from triort._node.interrupts import Allowed, allowed_for, files_above
 from triort._node.output import TaskOutput
-from triort._node.page import MAIL_READ, ON_CPU, ROOT, STEPS, UNSENT, SharedPage
+from triort._node.page import MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
 from triort._node.waits import Waits
 from triort._transport.connection import Connection
 from triort._transport.sockets import SocketConnection
 
-EXIT_STUCK = 70
+EXIT_BUG = 71
 
 
 class Worker:
@@ -87,6 +89,9 @@ class Worker:
                     await self._loop()
                 except (trio.EndOfChannel, trio.BrokenResourceError):
                     pass  # the boss is gone, and with it everybody who could want a result
+                except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give them
+                    os.write(2, f"{self.name} ends: {traceback.format_exc()}".encode("utf-8", "backslashreplace"))
+                    os._exit(EXIT_BUG)
                 nursery.cancel_scope.cancel()
         finally:
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)
@@ -182,8 +187,8 @@ class Worker:
 
     def current_task(self) -> Running:
         """The task on the CPU; raises `UsageError` when the caller is none."""
-        if self.on_cpu is None:
-            raise UsageError("this works inside a task only")
+        if self.on_cpu is None or threading.get_ident() != self.thread:
+            raise UsageError("this works inside a task only, on the task's own thread")
         return self.on_cpu
 
     def in_async_task(self) -> bool:
@@ -201,7 +206,8 @@ class Worker:
 
     def read_mail(self) -> None:
         """Let the task on the CPU see mail that has come meanwhile."""
-        self._take_in(self.conn.receive_nowait())
+        with suppress(trio.EndOfChannel, trio.BrokenResourceError, ProtocolError):  # the loop will meet the same end
+            self._take_in(self.conn.receive_nowait())
         if self.core.events and self.in_async_task():
             self.wake()
 
@@ -226,19 +232,22 @@ class Worker:
     def leave(self) -> None:
         self.on_cpu = None
         self.page.words[ON_CPU] = 0
+        self.page.words[OVER] = 0
 
     def _on_poke(self, number: int, frame: FrameType | None) -> None:
         """The boss wants to be heard while the user's code is on the CPU."""
         running = self.on_cpu
         if running is None:
             return
-        files = files_above(frame, self.execution.boundary)
+        files = files_above(frame, self.execution.boundary_of(running))
         allowed = Allowed.NOTHING if files is None else allowed_for(files)
         if allowed is Allowed.NOTHING:
             return
         self._do_business()
-        if allowed is Allowed.INTERRUPT and self._is_over(running):
-            raise TaskInterrupted
+        if self._is_over(running):
+            self.page.words[OVER] = running.attempt.address  # until it has left the CPU, the boss goes on poking
+            if allowed is Allowed.INTERRUPT:
+                raise TaskInterrupted
 
     def _do_business(self) -> None:
         """Read mail, note cancels, hand over unstarted tasks and results. Runs in the middle of the user's code, so it
@@ -247,7 +256,7 @@ class Worker:
         task on the CPU; so does a deadline."""
         try:
             mail = self.conn.receive_nowait()
-        except (trio.EndOfChannel, trio.BrokenResourceError):
+        except (trio.EndOfChannel, trio.BrokenResourceError, ProtocolError):
             return  # the loop will meet the same end
         self._take_in(mail)
         for event in list(self.core.events):

@@ -19,10 +19,10 @@ from triort._core.placement import Employee
 from triort._core.watch import Action, Glance, Watch
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError
 from triort._model.ids import Address
-from triort._model.limits import POKE_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
+from triort._model.limits import POKE_S, RESTART_DELAY_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
-from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, ROOT, STEPS, UNSENT, SharedPage
+from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import Template, open_template
 from triort._transport.sockets import SocketConnection
@@ -137,6 +137,12 @@ class WorkerPool:
         """A worker has ended."""
         self.node.sel.put_nowait(self._on_exit, ended)
 
+    def kill_by_conn(self, conn: object) -> None:
+        """The link of a worker has ended: so does the worker, whatever it is doing."""
+        worker = self._by_conn(conn)
+        if worker is not None:
+            worker.process.kill()
+
     def note_sent(self, conn: object, num_messages: int) -> None:
         """So many messages have been sent to a worker."""
         worker = self._by_conn(conn)
@@ -192,14 +198,15 @@ class WorkerPool:
         self.node.restarts += 1
         while self._restarts and self._restarts[0] < now - RESTART_WINDOW_S:
             self._restarts.popleft()
-        if len(self._restarts) <= RESTARTS_MAX:
-            self.node.start_soon(self._start_replacement)
-        elif not self.workers:
-            self.node.fail(f"{self.node.name} has lost {len(self._restarts)} workers within {RESTART_WINDOW_S} s")
-        else:
-            self.node.handle_system_error(f"worker not replaced after {len(self._restarts)} losses")
+        is_slow = len(self._restarts) > RESTARTS_MAX
+        if is_slow:
+            self.node.handle_system_error(
+                f"{len(self._restarts)} workers lost within {RESTART_WINDOW_S} s; slowing down"
+            )
+        self.node.start_soon(self._start_replacement, RESTART_DELAY_S if is_slow else 0.0)
 
-    async def _start_replacement(self) -> None:
+    async def _start_replacement(self, delay_s: float) -> None:
+        await trio.sleep(delay_s)
         try:
             await self.start_one()
         except StartupError as exc:
@@ -211,9 +218,9 @@ class WorkerPool:
         busy = False
         for worker in list(self.workers.values()):
             words = worker.process.page.words
-            glance = Glance(
-                words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], words[DEADLINE_NS] / 1e9, words[UNSENT]
-            )
+            deadline_s = words[DEADLINE_NS] / 1e9
+            flags = words[UNSENT], words[OVER]
+            glance = Glance(words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], deadline_s, *flags)
             busy = busy or bool(worker.employee.link.sent) or glance.mail_read < worker.watch.mail_sent
             running = worker.employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
             worker.employee.running = running.spec.function_name if running is not None else ""

@@ -161,29 +161,36 @@ def load_call(data: bytes, resolve: Callable[[Digest], Any]) -> tuple[tuple[Any,
 
 def describe(exc: BaseException) -> str:
     """Type and text of an exception on one capped line."""
-    try:
-        text = str(exc)
-    except Exception as inner:  # a user's __str__ may raise anything
-        text = f"<no text: {type(inner).__name__}>"
-    line = " ".join(text.split())
+    line = " ".join(_text_of(exc).split())
     return f"{type(exc).__qualname__}: {line[:500]}" if line else type(exc).__qualname__
 
 
 def dump_failure(exc: BaseException) -> bytes:
-    """An exception as the payload of an ERROR outcome; pickled only if it is an `Exception` that survives a round
-    trip."""
-    try:
-        text = str(exc)
-    except Exception as inner:
-        text = f"<no text: {type(inner).__name__}>"
-    lines = traceback.format_exception(exc)
-    trace = "".join(lines)
+    """An exception as the payload of an ERROR outcome; pickled only if it is an `Exception` that survives a round trip.
+
+    Whatever the exception's own methods do, this returns.
+    """
+    trace = _traceback_of(exc)
     if len(trace) > TEXT_CHARS_MAX:
         trace = f"{trace[: TEXT_CHARS_MAX // 2]}\n  [...]\n{trace[-TEXT_CHARS_MAX // 2 :]}"
-    name = f"{type(exc).__module__}.{type(exc).__qualname__}".removeprefix("builtins.")
-    return _encode_failure(
-        Failure(_plain(name[:NAME_CHARS_MAX]), _plain(text[:TEXT_CHARS_MAX]), _plain(trace), _pickled(exc))
-    )
+    kind = type(exc)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")[:NAME_CHARS_MAX]
+    return _encode_failure(Failure(_plain(name), _plain(_text_of(exc)[:TEXT_CHARS_MAX]), _plain(trace), _pickled(exc)))
+
+
+def _text_of(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except BaseException as inner:  # a user's __str__ may raise anything
+        return f"<no text: {type(inner).__name__}>"
+
+
+def _traceback_of(exc: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(exc))
+    except BaseException as inner:  # it asks for __str__, __notes__ and more
+        frames = "".join(traceback.format_tb(exc.__traceback__))
+        return f"{frames}{type(exc).__name__} (not shown: {type(inner).__name__})\n"
 
 
 def _plain(text: str) -> str:
@@ -191,12 +198,12 @@ def _plain(text: str) -> str:
 
 
 def _pickled(exc: BaseException) -> bytes | None:
-    if not isinstance(exc, Exception):
-        return None
+    if not isinstance(exc, Exception) or isinstance(exc, StopIteration | StopAsyncIteration):
+        return None  # the last two mean something else to whoever awaits
     try:
         data = dumps(exc)
         again = pickle.loads(data)
-    except Exception:  # it does not survive: it travels as a RemoteError
+    except BaseException:  # it does not survive: it travels as a RemoteError
         return None
     return data if type(again) is type(exc) or b"__main__" in data else None
 
