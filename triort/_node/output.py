@@ -110,7 +110,7 @@ class TaskOutput:
         lines, self._lines, self._chars = self._lines, [], 0
         if self.worker.conn.pending_bytes > TALK_PENDING_BYTES_MAX:
             for job, stream, text in lines:
-                self._dropped[job, stream] = self._dropped.get((job, stream), 0) + text.count("\n")
+                self._dropped[job, stream] = self._dropped.get((job, stream), 0) + max(text.count("\n"), 1)
             return
         for (job, stream), count in self._dropped.items():
             note = f"[{self.worker.name}: {count} lines were dropped, the link is too slow for them]\n"
