@@ -183,3 +183,19 @@ def wait_in_asyncio() -> str:
     said = asyncio.run(main())
     future.result()
     return said
+
+
+async def count_pokes_after_a_deadline() -> int:
+    """How many pokes meet a second of computing, long after another task of this worker had a deadline."""
+    import signal
+
+    runtime = triort.get_runtime().options(timeout_s=0.1)
+    try:
+        await runtime.submit(nap, 5.0)
+    except triort.TaskTimeout:
+        pass
+    pokes, before = [], signal.getsignal(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, lambda number, frame: pokes.append(number))
+    spin(1.0)
+    signal.signal(signal.SIGUSR1, before)
+    return len(pokes)

@@ -141,3 +141,9 @@ async def test_crashing_jobs_slow_a_cluster_down_but_do_not_end_it():
             assert await client.run(jobs.square, 5) == 25
             while (await client.status()).num_workers < 2:
                 await trio.sleep(0.01)
+
+
+async def test_a_deadline_that_is_over_causes_no_pokes():
+    async with triort.open_cluster(1) as client:
+        with trio.fail_after(20):
+            assert await client.run(hostile.count_pokes_after_a_deadline) <= 2

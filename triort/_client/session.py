@@ -168,8 +168,13 @@ class Client:
         """
         return CompletedItems(self._start(fn, _pair(iterables), single=False), trio.lowlevel.current_trio_token())
 
-    async def submit(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Job:
-        """Start a job and return it, once the server has taken it. Raises `UsageError`, `ConnectionLost`."""
+    async def submit(self, fn: Callable[..., Any], *args: Any, detached: bool = False, **kwargs: Any) -> Job:
+        """Start a job and return it, once the server has taken it. Raises `UsageError`, `ConnectionLost`.
+
+        ``detached`` is reserved for jobs that outlive their client, which there are none of yet.
+        """
+        if detached:
+            raise UsageError("there are no detached jobs yet: a job ends with its client")
         job = self._start(fn, [(args, kwargs)], single=True)
         try:
             await job._accepted.wait()

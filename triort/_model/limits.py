@@ -33,6 +33,7 @@ FLUSH_US = 1_000
 # cancellation and shutdown
 POKE_S = 0.005
 GRACE_S = 5.0
+GRACE_LOOK_S = 0.25
 CANCEL_S = 30.0
 SHUTDOWN_S = 5.0
 

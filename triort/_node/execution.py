@@ -17,7 +17,7 @@ import trio
 
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
-from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_S
+from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import CURRENT
 from triort._node.page import UNSENT
@@ -132,10 +132,12 @@ class Execution:
     async def _watch_stop(self, running: Running, handle: AsyncTask) -> None:
         """A cancelled async task has the grace time to end, not counting its waits for children (who have their own);
         after that, this process goes."""
+        held_s = 0.0
         while not handle.ended.is_set():
-            with trio.move_on_after(GRACE_S):
+            with trio.move_on_after(GRACE_LOOK_S):
                 await handle.ended.wait()
-            if not handle.ended.is_set() and running.holds_slot:
+            held_s += GRACE_LOOK_S if running.holds_slot else 0.0
+            if held_s >= GRACE_S and not handle.ended.is_set():
                 name = running.attempt.spec.function_name
                 os.write(2, f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n".encode())
                 os._exit(EXIT_STUCK)

@@ -76,6 +76,8 @@ class Future:
         """A child has ended."""
         index = child.index
         del self._open[index]
+        if child.attempt.deadline is not None:
+            self._worker.waits.publish()
         if result.kind == OutcomeKind.VALUE:
             self._results[index] = result.payload
             self._arrived.append(index)

@@ -61,6 +61,8 @@ async def receive_started(conn: Connection, rest: list[Received], what: str) -> 
         raise StartupError(f"{what} did not start within {START_S} s") from None
     except (trio.EndOfChannel, trio.BrokenResourceError):
         raise StartupError(f"{what} ended before it had started") from None
+    except ProtocolError as exc:
+        raise StartupError(f"{what} broke the protocol: {exc}") from None
     message = received[0][0]
     if not isinstance(message, Started):
         text = getattr(message, "text", "") or type(message).__name__
