@@ -157,5 +157,11 @@ async def test_the_status_tells_what_runs_and_how_many_workers_were_replaced(cli
     with trio.fail_after(10):
         while "spin" not in [worker.running for worker in (await client.status()).employees]:
             await trio.sleep(0.005)
-    assert (await client.status()).restarts == 3
+    status = await client.status()
+    assert status.restarts == 3
+    await client.map(jobs.square, range(500))
+    with trio.fail_after(10):
+        while (status := await client.status()).done < 500:
+            await trio.sleep(0.005)
+    assert status.rate > 0
     await job.cancel()

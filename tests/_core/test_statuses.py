@@ -1,7 +1,11 @@
 """How the state of the tree is gathered, also while links end."""
 
+import pytest
+
 from tests._core.makers import BOSS, Node
-from triort._core.statuses import StatusDesk
+from triort._core.links import Link
+from triort._core.placement import Employee
+from triort._core.statuses import StatusDesk, _of_employee
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
 
 LEAF = NodeStatus("m0", "manager", 7, 4, 4, 0, 0)
@@ -47,3 +51,14 @@ def test_one_who_asked_and_has_gone_gets_no_answer() -> None:
     desk.drop("client")
     assert node.below("m0", StatusReply(1, LEAF)) == []
     assert node.below("m0", StatusReply(2, LEAF)) == [("other", StatusReply(5, own(LEAF, workers=4)))]
+
+
+def test_the_rate_counts_from_the_request_before_but_not_over_a_moment() -> None:
+    worker = Employee(Link("w", "w"), "w", "worker", 1, 2, 0, 1)
+    worker.mark = 10.0, 0
+    worker.done = 50
+    assert _of_employee(worker, 10.0).rate == 0.0
+    assert _of_employee(worker, 10.1).rate == pytest.approx(500)
+    assert _of_employee(worker, 15.0).rate == pytest.approx(10)
+    worker.done = 80
+    assert _of_employee(worker, 18.0).rate == pytest.approx(10)

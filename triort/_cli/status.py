@@ -68,6 +68,8 @@ def describe(status: NodeStatus) -> str:
     else:
         load = f"{count(status.num_workers, 'worker')}, {status.idle_workers} idle"
     text = f"pid {status.pid}, {load}, {count(status.tasks, 'task')}"
+    if status.done:
+        text += f", {status.done:,} done ({status.rate:,.0f} a second)"
     if status.backlog:
         text += f", {status.backlog} waiting here"
     if status.running:

@@ -72,6 +72,7 @@ class NodeCore:
     def add_employee(self, employee: Employee) -> None:
         """An employee has started; it may be given tasks from now on."""
         employee.num_idle_workers = employee.num_workers
+        employee.mark = self.now, 0
         self.employees.append(employee)
         self.conn_to_employee_dict[employee.conn] = employee
         self._adopt(employee.link)

@@ -51,6 +51,9 @@ class Employee:
     stuck_until: float = 0.0
     """Until when it gets nothing beyond its idle workers, for it is on a long task."""
     running: str = ""
+    done: int = 0
+    mark: tuple[float, int] = (0.0, 0)
+    """When its rate was last asked for, and how many tasks it had done by then."""
 
     @property
     def num_tasks(self) -> int:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from triort._core.placement import Employee
 
 
+RATE_MIN_S = 0.5
+"""A rate over less time than this is told, but the next one still begins where it began."""
+
+
 @attrs.define(eq=False)
 class _Round:
     request: int
@@ -67,6 +71,7 @@ class StatusDesk:
     def status(self, answers: dict[object, NodeStatus]) -> NodeStatus:
         """This node's own state, with what its managers have answered."""
         core = self.core
+        employees = [answers.get(employee.conn) or _of_employee(employee, core.now) for employee in core.employees]
         return NodeStatus(
             core.name,
             core.kind,
@@ -76,11 +81,18 @@ class StatusDesk:
             sum(employee.num_tasks for employee in core.employees) + len(core.backlog),
             len(core.backlog),
             restarts=core.restarts,
-            employees=[answers.get(employee.conn) or _of_employee(employee) for employee in core.employees],
+            done=sum(each.done for each in employees),
+            rate=sum(each.rate for each in employees),
+            employees=employees,
         )
 
 
-def _of_employee(employee: Employee) -> NodeStatus:
+def _of_employee(employee: Employee, now: float) -> NodeStatus:
+    since, done_then = employee.mark
+    elapsed_s = now - since
+    rate = (employee.done - done_then) / elapsed_s if elapsed_s > 0 else 0.0
+    if elapsed_s >= RATE_MIN_S:
+        employee.mark = now, employee.done
     return NodeStatus(
         employee.name,
         employee.kind,
@@ -90,4 +102,6 @@ def _of_employee(employee: Employee) -> NodeStatus:
         employee.num_tasks,
         0,
         employee.running,
+        done=employee.done,
+        rate=rate,
     )

@@ -15,4 +15,8 @@ class NodeStatus(msgspec.Struct, frozen=True, array_like=True, gc=False):
     backlog: int
     running: str = ""
     restarts: int = 0
+    done: int = 0
+    """Tasks that have ended on the workers that are here now, since these started."""
+    rate: float = 0.0
+    """Of these, how many a second since the request for status before this one (or since the start)."""
     employees: list["NodeStatus"] = []

@@ -20,7 +20,7 @@ from triort._model.errors import RemoteError, TaskInterrupted
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import CURRENT
-from triort._node.page import UNSENT
+from triort._node.page import DONE, UNSENT
 from triort._node.sync_tasks import SyncTasks, SyncWait
 from triort._wire import payload
 
@@ -199,7 +199,9 @@ class Execution:
         worker.output.end_task(running)
         running.handle = None
         worker.results += 1
-        worker.page.words[UNSENT] = 1
+        words = worker.page.words
+        words[UNSENT] = 1
+        words[DONE] += 1
         worker.core.returned(running, kind, data, max(took_ns // 1000, 1))
         if running.attempt.deadline is not None:
             worker.waits.publish()

@@ -11,7 +11,7 @@ import os
 import tempfile
 
 PAGE_BYTES = 4096
-ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT, UNSENT, OVER = range(7)
+ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT, UNSENT, OVER, DONE = range(8)
 
 
 class SharedPage:

@@ -22,7 +22,7 @@ from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_DELAY_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
-from triort._node.page import DEADLINE_NS, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
+from triort._node.page import DEADLINE_NS, DONE, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import Template, open_template
 from triort._transport.sockets import SocketConnection
@@ -223,6 +223,7 @@ class WorkerPool:
             glance = Glance(words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], deadline_s, *flags)
             busy = busy or bool(worker.employee.link.sent) or glance.mail_read < worker.watch.mail_sent
             running = worker.employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
+            worker.employee.done = words[DONE]
             worker.employee.running = running.spec.function_name if running is not None else ""
             elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + node.want_credit
             for action in worker.watch.decide(now, clock_s, glance, elsewhere):
