@@ -50,14 +50,14 @@ def check_job(port: str) -> None:
 def test_a_job_runs_over_three_levels_and_sigterm_ends_them_all(commands: Commands) -> None:
     server, middle, leaves, port = commands.small_tree()
     check_job(port)
-    wait_until(lambda: status(port)["idle_workers"] == 2)
+    wait_until(lambda: status(port)["idle_workers"] == 2 and status(port)["done"] == 191)
     tree = status(port)
     assert shape(tree) == SMALL_TREE
     assert tree["pid"] == server.process.pid
     assert tree["employees"][0]["pid"] == middle.process.pid
     shown = call("triort", "status", "--connect", f"127.0.0.1:{port}").stdout.splitlines()
     assert [line.split()[0] for line in shown] == ["server", "manager", "manager", "worker", "manager", "worker"]
-    assert shown[0] == f"server server: pid {server.process.pid}, 2 workers, 2 idle, 0 tasks"
+    assert shown[0].startswith(f"server server: pid {server.process.pid}, 2 workers, 2 idle, 0 tasks, 191 done (")
     assert server.end(signal.SIGTERM) == (0, "", "")
     assert [command.end() for command in (middle, *leaves)] == [(0, "", "")] * 3
 
