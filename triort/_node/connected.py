@@ -7,6 +7,7 @@ import attrs
 import trio
 
 from triort._node.page import SharedPage
+from triort._node.spawned import send_signal
 
 
 @attrs.define(eq=False)
@@ -42,9 +43,4 @@ class ConnectedWorker:
         self.page.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        if self.pidfd < 0:
-            return
-        try:
-            signal.pidfd_send_signal(self.pidfd, number)
-        except ProcessLookupError:
-            pass  # it has ended, as the pidfd tells
+        send_signal(self.pidfd, number)

@@ -169,9 +169,11 @@ class Future:
             raise UsageError(f"all results of this future ({self._name}) have been taken")
         await trio.lowlevel.checkpoint()
         self._wants_each = True
-        while (not self._arrived or self._failure is not None) and self._open and not self._cancelled:
-            await self._wait_event(is_next=True)
-        self._wants_each = False
+        try:
+            while (not self._arrived or self._failure is not None) and self._open and not self._cancelled:
+                await self._wait_event(is_next=True)
+        finally:
+            self._wants_each = False  # also after a cancel, or later waits would be woken by each result
         if self._failure is not None or self._cancelled:
             self._value()
         arrived, self._arrived = self._arrived, []

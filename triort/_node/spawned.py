@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import socket
+from contextlib import suppress
 
 import attrs
 import trio
@@ -21,6 +22,13 @@ class WorkerExit:
     exit_code: int | None
     signal: int | None
     memory_bytes: int | None
+
+
+def send_signal(pidfd: int, number: signal.Signals) -> None:
+    """Signal the process behind a pidfd; nothing happens if that is closed (-1) or the process has ended."""
+    if pidfd >= 0:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, number)
 
 
 @attrs.define(eq=False)
@@ -69,12 +77,7 @@ class SpawnedWorker:
             del self._register[self.node_id]
 
     def _signal(self, number: signal.Signals) -> None:
-        if self.pidfd < 0:
-            return
-        try:
-            signal.pidfd_send_signal(self.pidfd, number)
-        except ProcessLookupError:
-            pass  # it has ended; its exit is on its way
+        send_signal(self.pidfd, number)
 
 
 @attrs.define(eq=False)
