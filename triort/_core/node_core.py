@@ -257,6 +257,10 @@ class NodeCore:
 
     # -- the end of a batch of events ----------------------------------------------------------------------------
 
+    def next_deadline(self) -> float:
+        """When there is something to do without an event, on the node's clock."""
+        return float("inf")
+
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
         idle = workers = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -11,26 +10,26 @@ import trio
 from triort._model.errors import ProtocolError
 from triort._model.messages import Hello
 from triort._node.handshake import receive_hello
-from triort._transport.sockets import SocketConnection
-from triort._transport.tcp import accept_tcp
+from triort._node.machine import Listener
+from triort._transport.connection import Connection
 
-Welcomer = Callable[[tuple[SocketConnection, Hello]], Awaitable[None]]
+Welcomer = Callable[[tuple[Connection, Hello]], Awaitable[None]]
 
 
 async def serve_arrivals(
-    listener: socket.socket, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
+    listener: Listener, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
 ) -> None:
     """Call ``then`` with each connection that has come with a valid HELLO of these roles, until the listener is closed;
     call ``note`` with what was wrong with the others."""
     async with trio.open_nursery() as nursery:
         with suppress(trio.ClosedResourceError):  # this node has closed the listener
             while True:
-                conn = await accept_tcp(listener)
+                conn = await listener.accept()
                 nursery.start_soon(_let_in, conn, roles, then, note)
 
 
 async def _let_in(
-    conn: SocketConnection, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
+    conn: Connection, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
 ) -> None:
     try:
         hello = await receive_hello(conn, roles)

@@ -9,43 +9,45 @@ from __future__ import annotations
 
 import contextvars
 import sys
-from collections.abc import Callable
 from types import CodeType, FrameType
+from typing import TYPE_CHECKING
 
 import trio
 
 from triort._core.worker_core import Running
 
-CURRENT: contextvars.ContextVar[Running | None] = contextvars.ContextVar("triort_task", default=None)
+if TYPE_CHECKING:
+    from triort._node.worker import Worker
+
+CURRENT: contextvars.ContextVar[tuple[Worker, Running] | None] = contextvars.ContextVar("triort_task", default=None)
 
 
 class StepWatch(trio.abc.Instrument):
-    """Calls ``enter(running)`` and ``leave()`` around each step of a task's code.
+    """Has the worker enter and leave a task around each step of the task's code.
 
     trio's loop, which calls the instrument, is entered into ``boundary``: below its frame nothing is the user's.
     """
 
-    def __init__(self, enter: Callable[[Running], None], leave: Callable[[], None], boundary: set[CodeType]) -> None:
-        self._enter = enter
-        self._leave = leave
+    def __init__(self, boundary: set[CodeType]) -> None:
         self._boundary = boundary
-        self._inside = False
+        self._entered: Worker | None = None
         self._knows_loop = False
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         """Trio is about to run a step of ``task``."""
-        running = task.context.get(CURRENT)
-        if running is not None:
+        current = task.context.get(CURRENT)
+        if current is not None:
             if not self._knows_loop:
                 self._learn_loop()
-            self._inside = True
-            self._enter(running)
+            worker, running = current
+            self._entered = worker
+            worker.enter(running)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """The step has ended."""
-        if self._inside:
-            self._inside = False
-            self._leave()
+        if self._entered is not None:
+            self._entered.leave()
+            self._entered = None
 
     def _learn_loop(self) -> None:
         frame: FrameType | None = sys._getframe(2)

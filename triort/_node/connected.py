@@ -33,6 +33,10 @@ class ConnectedWorker:
         """SIGKILL the worker; the one who has started it sees to its children."""
         self._signal(signal.SIGKILL)
 
+    async def wait_ended(self) -> None:
+        """Wait until the process has ended."""
+        await trio.lowlevel.wait_readable(self.pidfd)
+
     def close(self) -> None:
         """Close page and pidfd; a second call does nothing."""
         if self.pidfd < 0:

@@ -7,8 +7,6 @@ While a task's code, or code of its values that pickle calls, is on the CPU, the
 from __future__ import annotations
 
 import contextvars
-import os
-import time
 from collections.abc import Callable
 from types import CodeType, CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -49,6 +47,7 @@ class Execution:
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
+        self._clock_ns = worker.clock_ns
         self.sync_tasks = SyncTasks(self._run_batch)
         self.nursery: trio.Nursery | None = None
         self._until_ns = 0
@@ -85,13 +84,13 @@ class Execution:
             if running is None:
                 return
             self._start(running)
-            if core.events or worker.results >= FLUSH_RESULTS_MAX or time.perf_counter_ns() > self._until_ns:
+            if core.events or worker.results >= FLUSH_RESULTS_MAX or self._clock_ns() > self._until_ns:
                 return
 
     def _start(self, running: Running) -> None:
         """Load function and arguments and run the task, a sync one until its end."""
         worker, attempt = self.worker, running.attempt
-        start_ns = time.perf_counter_ns()
+        start_ns = self._clock_ns()
         function = worker.functions.known(attempt.spec.function)
         if worker.results and (function is None or not 0 < function.cost_ns <= FLUSH_US * 1000):
             worker.flush()
@@ -139,8 +138,8 @@ class Execution:
             held_s += GRACE_LOOK_S if running.holds_slot else 0.0
             if held_s >= GRACE_S and not handle.ended.is_set():
                 name = running.attempt.spec.function_name
-                os.write(2, f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n".encode())
-                os._exit(EXIT_STUCK)
+                reason = f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n"
+                self.worker.process.exit(EXIT_STUCK, reason)
 
     def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs, start_ns: int) -> None:
         """One sync task, from its start to its outcome; it is on the CPU already."""
@@ -160,8 +159,8 @@ class Execution:
     async def _run_async(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
         """One async task, from its start to its outcome; runs in its own trio task."""
         worker = self.worker
-        start = time.perf_counter_ns()
-        CURRENT.set(running)
+        start = self._clock_ns()
+        CURRENT.set((worker, running))
         worker.enter(running)
         deadline = running.attempt.deadline
         scope = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
@@ -192,7 +191,7 @@ class Execution:
 
     def _return(self, running: Running, kind: int, data: bytes, start_ns: int) -> None:
         worker = self.worker
-        took_ns = time.perf_counter_ns() - start_ns - worker.waits.take_ns(running)
+        took_ns = self._clock_ns() - start_ns - worker.waits.take_ns(running)
         function = worker.functions.known(running.attempt.spec.function)
         if function is not None:
             function.cost_ns = took_ns if not function.cost_ns else 0.8 * function.cost_ns + 0.2 * took_ns

@@ -10,7 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -21,6 +21,13 @@ from triort._model.ids import Digest, JobId
 from triort._wire import payload
 
 FUNCTIONS_MAX = 4_096
+
+
+class Wrap(Protocol):
+    """See `Process.wrap`."""
+
+    def __call__(self, call: Callable[..., Any], *, is_async: bool) -> Callable[..., Any]:
+        """What is to be called."""
 
 
 @attrs.define(eq=False)
@@ -37,6 +44,8 @@ class Functions:
     """The functions and values that tasks here have needed so far."""
 
     blobs: BlobStore
+    wrap: Wrap
+    """What the worker's process makes of a user's function."""
     _loaded: dict[Digest, Function] = attrs.Factory(dict)
     _values: dict[JobId, dict[Digest, Any]] = attrs.Factory(dict)
     _digests: dict[int, tuple[Any, Digest]] = attrs.Factory(dict)
@@ -51,7 +60,8 @@ class Functions:
         function = self._loaded.get(digest)
         if function is None:
             call = _loads(self.blobs[attempt.spec.job][digest])
-            function = Function(call, is_async(call))
+            in_async = is_async(call)
+            function = Function(self.wrap(call, is_async=in_async), in_async)
             if len(self._loaded) >= FUNCTIONS_MAX:
                 self._loaded.clear()
             self._loaded[digest] = function

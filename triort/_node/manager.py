@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -15,9 +14,10 @@ from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Hello, Started, SystemError_
 from triort._node.checks import check_num_workers, check_port, describe
 from triort._node.handshake import welcome
+from triort._node.machine import Listener
 from triort._node.rendezvous import open_rendezvous
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT, ServerBase
-from triort._transport.sockets import SocketConnection
+from triort._transport.connection import Connection
 
 
 class Manager(ServerBase):
@@ -91,13 +91,13 @@ class Manager(ServerBase):
             self.start_soon(self.serve_link, conn, Direction.ABOVE, [])
             await self.wait_ended()
 
-    async def _start_under(self, conn: SocketConnection) -> None:
+    async def _start_under(self, conn: Connection) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch_boss, conn)
             await self._start_employees()
             nursery.cancel_scope.cancel()
 
-    async def _watch_boss(self, conn: SocketConnection) -> None:
+    async def _watch_boss(self, conn: Connection) -> None:
         """Until this node has started, its boss has nothing to say but that it ends."""
         with suppress(trio.EndOfChannel, trio.BrokenResourceError):
             await conn.receive()
@@ -111,7 +111,7 @@ class Manager(ServerBase):
         else:
             await self.spawn_workers(self.num_workers, self.worker_port)
 
-    def _report_start(self, conn: SocketConnection, hello: Hello) -> None:
+    def _report_start(self, conn: Connection, hello: Hello) -> None:
         self.set_boss(conn, hello.name, hello.lower_id, hello.upper_id)
         self.outbox.append(Send(conn, Started(self.total_workers, self.name, self.pid), ()))
 
@@ -125,9 +125,9 @@ class Manager(ServerBase):
         if self.running and self.ipports is not None and not self.employees:
             self.fail(f"{self.name} has lost all of its managers")
 
-    def announce(self, listeners: list[socket.socket]) -> None:
+    def announce(self, listeners: Sequence[Listener]) -> None:
         """Tell where this manager listens."""
-        self.port = listeners[0].getsockname()[1]
+        self.port = listeners[0].port
         if not self._named:
             self.name = f"m{self.port}"
         if self.on_listening is not None:

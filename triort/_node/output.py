@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from triort._core.worker_core import Running
@@ -45,23 +45,6 @@ class TaskOutput:
         self._dropped: dict[tuple[JobId, str], int] = {}
         self._aside: deque[tuple[Running, str, str] | Log] = deque(maxlen=ASIDE_MAX)
         """What threads that a task has started have said: only the main thread touches the rest, and the link."""
-
-    @contextlib.contextmanager
-    def redirected(self) -> Iterator[None]:
-        """Take over stdout, stderr and the root logger of this worker process."""
-        out, err = sys.stdout, sys.stderr
-        handler = _LogHandler(self)
-        root = logging.getLogger()
-        sys.stdout, sys.stderr = _TaskStream(self, "stdout", out), _TaskStream(self, "stderr", err)
-        level = root.level
-        root.addHandler(handler)
-        root.setLevel(1)
-        try:
-            yield
-        finally:
-            root.removeHandler(handler)
-            root.setLevel(level)
-            sys.stdout, sys.stderr = out, err
 
     def write(self, running: Running, stream: str, text: str) -> None:
         """A task has written text."""
@@ -137,11 +120,29 @@ class TaskOutput:
                 self.worker.conn.flush_nowait()
 
 
+@contextlib.contextmanager
+def redirected(find_worker: Callable[[], Worker | None]) -> Iterator[None]:
+    """Take over stdout, stderr and the root logger of this process, for the tasks of the worker that is found then."""
+    out, err = sys.stdout, sys.stderr
+    handler = _LogHandler(find_worker)
+    root = logging.getLogger()
+    sys.stdout, sys.stderr = _TaskStream(find_worker, "stdout", out), _TaskStream(find_worker, "stderr", err)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(1)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+        sys.stdout, sys.stderr = out, err
+
+
 class _TaskStream(io.TextIOBase):
     """A text stream that belongs to the task on the CPU, else to the process."""
 
-    def __init__(self, output: TaskOutput, name: str, original: TextIO) -> None:
-        self._output = output
+    def __init__(self, find_worker: Callable[[], Worker | None], name: str, original: TextIO) -> None:
+        self._find_worker = find_worker
         self._name = name
         self._original = original
 
@@ -152,10 +153,11 @@ class _TaskStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write text; does not block."""
-        running = self._output.worker.on_cpu
-        if running is None:
+        worker = self._find_worker()
+        running = None if worker is None else worker.on_cpu
+        if worker is None or running is None:
             return self._original.write(text)
-        self._output.write(running, self._name, text)
+        worker.output.write(running, self._name, text)
         return len(text)
 
     @property
@@ -200,14 +202,15 @@ class _TaskBuffer(io.RawIOBase):
 class _LogHandler(logging.Handler):
     """Turns the records of tasks into messages; the client filters again by its own loggers."""
 
-    def __init__(self, output: TaskOutput) -> None:
+    def __init__(self, find_worker: Callable[[], Worker | None]) -> None:
         super().__init__()
-        self._output = output
+        self._find_worker = find_worker
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send a record of a task to its client; others are left to the handlers that the process has."""
-        running = self._output.worker.on_cpu
-        if running is None or record.levelno < running.attempt.spec.log_level:
+        worker = self._find_worker()
+        running = None if worker is None else worker.on_cpu
+        if worker is None or running is None or record.levelno < running.attempt.spec.log_level:
             return
         spec = running.attempt.spec
         try:
@@ -217,7 +220,7 @@ class _LogHandler(logging.Handler):
         exception = None
         if record.exc_info and record.exc_info[1] is not None:
             exception = "".join(traceback.format_exception(record.exc_info[1]))[:TEXT_CHARS_MAX]
-        self._output.log(
+        worker.output.log(
             Log(
                 spec.job,
                 str(record.name)[:NAME_CHARS_MAX],

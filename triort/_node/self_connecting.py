@@ -19,6 +19,7 @@ from triort._model.errors import ProtocolError, StartupError
 from triort._model.limits import RENDEZVOUS_LINE_BYTES_MAX, TEXT_CHARS_MAX
 from triort._node.assignment import WorkerAssignment, receive_packet
 from triort._node.handshake import greet, make_hello
+from triort._node.output import redirected
 from triort._node.page import SharedPage
 from triort._node.peers import pin_peer
 from triort._node.rendezvous import PREAMBLE
@@ -77,6 +78,6 @@ async def _serve(name: str, conn: SocketConnection, page: SharedPage, tell: Call
         return
     worker = Worker(welcome.node_id, welcome.name, conn, page)
     tell("started", welcome.name)
-    with worker.output.redirected():
+    with redirected(lambda: worker):
         await worker.run()
     tell("done")

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
-import socket
 from collections.abc import Callable, Sequence
 
 import trio
 
-from triort._core.jobs import Job, JobBooks
-from triort._core.links import Loss, Send
+from triort._core.links import Loss
 from triort._core.node_core import Direction
-from triort._model.errors import ProtocolError
+from triort._core.server_core import ServerCore
 from triort._model.limits import NAME_CHARS_MAX
-from triort._model.messages import CancelJob, Hello, Log, Message, Print, StatusRequest, SubmitJob, SystemError_
+from triort._model.messages import Hello, Log, Print, SystemError_
 from triort._node.checks import check_num_workers, check_port
 from triort._node.handshake import welcome
+from triort._node.machine import Listener
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._transport.connection import Connection
-from triort._transport.sockets import SocketConnection
-from triort._transport.tcp import close_listener, listen_tcp
 
 
-class Server(ServerBase):
+class Server(ServerBase, ServerCore):
     """The root node: clients connect to it, and it connects to the managers at ``ipports``.
 
     The constructor only keeps its arguments; `run` does the rest and raises `StartupError` when the start fails.
@@ -36,8 +32,6 @@ class Server(ServerBase):
         blas_threads: threads that numeric libraries may use in spawned workers; None leaves it to them.
         cpus: pin the spawned workers to these CPUs, one each, in turn.
     """
-
-    kind = "server"
 
     def __init__(
         self,
@@ -56,8 +50,6 @@ class Server(ServerBase):
         self.num_workers = check_num_workers(num_workers)
         self.blas_threads = blas_threads
         self.cpus = None if cpus is None else list(cpus)
-        self.jobs = JobBooks(self.schedule_tasks, self.hops.cancel, lambda: self.now)
-        self.hops.owner = self.jobs
         self.on_listening: Callable[[Server], None] | None = None
         """Called when all managers have started and this server listens: ``port`` is the real one then."""
 
@@ -67,7 +59,7 @@ class Server(ServerBase):
         ``task_status`` is told when clients may come. A cancel ends all jobs and everything below.
         """
         async with self.open_node():
-            listeners = [] if self.port is None else await listen_tcp(self.host, self.port)
+            listeners: Sequence[Listener] = [] if self.port is None else await self.machine.listen(self.host, self.port)
             try:
                 if self.ipports is not None:
                     await self.connect_to_managers(self.ipports)
@@ -80,16 +72,16 @@ class Server(ServerBase):
                 await self.wait_ended()
             finally:
                 for listener in listeners:
-                    close_listener(listener)
+                    listener.close()
 
-    def announce(self, listeners: list[socket.socket]) -> None:
+    def announce(self, listeners: Sequence[Listener]) -> None:
         """Tell where this server listens."""
         if listeners:
-            self.port = listeners[0].getsockname()[1]
+            self.port = listeners[0].port
         if self.on_listening is not None:
             self.on_listening(self)
 
-    async def _welcome_client(self, arrival: tuple[SocketConnection, Hello]) -> None:
+    async def _welcome_client(self, arrival: tuple[Connection, Hello]) -> None:
         conn, hello = arrival
         welcome(conn, self.name)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
@@ -101,38 +93,8 @@ class Server(ServerBase):
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
-    def handle_message(self, msg: Message, direction: Direction, conn: object, payload: Sequence[bytes]) -> None:
-        """Process the message coming from ``direction``; clients may submit and cancel jobs and ask for the status."""
-        if direction is not Direction.CLIENT:
-            super().handle_message(msg, direction, conn, payload)
-            return
-        match msg:
-            case SubmitJob():
-                self._submit_job(msg, conn, payload)
-            case CancelJob():
-                self.jobs.cancel_job(conn, msg.request)
-            case StatusRequest():
-                self.status_desk.ask(msg.request, conn)
-            case _:
-                raise ProtocolError(f"a client may not send {type(msg).__name__}")
-
-    def _submit_job(self, msg: SubmitJob, conn: object, payload: Sequence[bytes]) -> None:
-        digests = (msg.spec.function, *msg.spec.blobs)
-        if msg.blobs not in (0, len(digests)) or msg.blobs > len(payload):
-            raise ProtocolError(f"a job came with {msg.blobs} blobs for {len(digests)} digests")
-        job_id = self.jobs.open_job(conn, msg)
-        if msg.blobs and job_id in self.hops.blobs:
-            raise ProtocolError("a job's blobs come with its first items only")
-        if msg.blobs:
-            self.hops.blobs[job_id] = dict(zip(digests, payload, strict=False))
-        elif job_id not in self.hops.blobs:
-            raise ProtocolError("a job came without its function")
-        self.jobs.add_items(conn, msg, payload[msg.blobs :])
-
     def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
-        """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled."""
-        self.status_desk.drop(conn)
-        self.jobs.drop_client(conn)
+        """Remove ``conn`` from the server, which ends when it has lost the last of its managers."""
         super().handle_disconnect(conn, blame)
         if self.running and not self.employees and self.ipports is not None:
             self.fail(f"{self.name} has lost all of its managers")
@@ -141,24 +103,4 @@ class Server(ServerBase):
         """Pass on what a job has said to its client; errors of nodes go to the log."""
         if isinstance(msg, SystemError_):
             self.logger.error("node %s: %s", ascii(msg.node), ascii(msg.text))
-            return
-        job = self.jobs.jobs.get(msg.job)
-        if job is not None:
-            self.outbox.append(Send(job.client, msg, ()))
-
-    def next_deadline(self) -> float:
-        """The nearest deadline of a job."""
-        deadline = self.jobs.next_deadline()
-        return math.inf if deadline is None else deadline
-
-    def flush(self) -> list[Send]:
-        """Pack what this batch of events has caused, for employees and clients."""
-        self.jobs.expire()
-        to_clients, ended = self.jobs.flush()
-        for job in ended:
-            self.forget(job.id)
-        return [*super().flush(), *to_clients]
-
-    def open_jobs(self) -> list[Job]:
-        """The jobs that have not ended."""
-        return list(self.jobs.jobs.values())
+        super().hear(msg)

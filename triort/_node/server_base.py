@@ -9,10 +9,7 @@ takes events from ``sel``, lets the core handle them, and sends what the core ha
 from __future__ import annotations
 
 import logging
-import math
 import os
-import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -31,11 +28,10 @@ from triort._node.arrivals import Welcomer, serve_arrivals
 from triort._node.checks import single_error
 from triort._node.handshake import greet, make_hello, receive_started
 from triort._node.inbox import Inbox
+from triort._node.machine import Listener, Machine, OwnMachine
 from triort._node.rendezvous import Rendezvous, gather_workers
 from triort._node.worker_pool import WorkerPool
 from triort._transport.connection import Connection
-from triort._transport.sockets import SocketConnection
-from triort._transport.tcp import close_listener, dial_tcp, listen_tcp
 
 DEFAULT_SERVER_PORT = 7472
 DEFAULT_MANAGER_PORT = 7473
@@ -51,11 +47,11 @@ class ServerBase(NodeCore):
     """A node that manages employees: base of `Manager` and `Server`."""
 
     def __init__(self, name: str, host: str) -> None:
-        rng = random.Random(os.urandom(16))
-        super().__init__(choose=lambda draw, n: rng.randrange(n))
+        super().__init__(choose=lambda draw, n: self.machine.choose(draw, n))
+        self.machine: Machine = OwnMachine()
+        self.pid = self.machine.pid
         self.name = name
         self.host = host
-        self.pid = os.getpid()
         self.sel = Inbox()
         self.logger = logging.getLogger(f"triort.{self.kind}")
         self.pool: WorkerPool | None = None
@@ -86,7 +82,8 @@ class ServerBase(NodeCore):
 
         Waits until it has started, that is, until all below it have; raises `StartupError`.
         """
-        conn = await dial_tcp(ip, port, timeout_s=DIAL_S, on_retry=partial(self.note_retry, f"{ip}:{port}"))
+        note = partial(self.note_retry, f"{ip}:{port}")
+        conn = await self.machine.dial(ip, port, timeout_s=DIAL_S, on_retry=note)
         try:
             answer, rest = await greet(conn, make_hello("boss", self.name, lower_id=lb, upper_id=ub))
             conn.lift_limit()
@@ -121,16 +118,16 @@ class ServerBase(NodeCore):
         """
         await gather_workers(self, count_cpus() if num_workers == -1 else num_workers, port)
 
-    async def listen_once(self, ip: str, port: int) -> tuple[SocketConnection, Hello]:
+    async def listen_once(self, ip: str, port: int) -> tuple[Connection, Hello]:
         """Listen on ``ip:port`` and return the first connection with a valid HELLO of a boss, and that HELLO.
 
         Others are refused, or dropped in silence when they do not speak the protocol. Waits without bound, for a boss
         may start at any time.
         """
-        listeners = await listen_tcp(ip, port)
+        listeners = await self.machine.listen(ip, port)
         try:
             self.announce(listeners)
-            found, boss = trio.open_memory_channel[tuple[SocketConnection, Hello]](0)
+            found, boss = trio.open_memory_channel[tuple[Connection, Hello]](0)
             async with trio.open_nursery() as nursery:
                 for listener in listeners:
                     nursery.start_soon(self.accept, listener, ("boss",), found.send)
@@ -139,13 +136,13 @@ class ServerBase(NodeCore):
             return first
         finally:
             for listener in listeners:
-                close_listener(listener)
+                listener.close()
 
-    async def accept(self, listener: socket.socket, roles: tuple[str, ...], then: Welcomer) -> None:
+    async def accept(self, listener: Listener, roles: tuple[str, ...], then: Welcomer) -> None:
         """Call ``then`` with each connection that has come with a valid HELLO, until the listener is closed."""
         await serve_arrivals(listener, roles, then, lambda exc: self.logger.warning("%s: %s", self.name, exc))
 
-    def announce(self, listeners: list[socket.socket]) -> None:
+    def announce(self, listeners: Sequence[Listener]) -> None:
         """The node listens now; commands print a line."""
 
     # -- tasks ---------------------------------------------------------------------------------------------------
@@ -175,17 +172,13 @@ class ServerBase(NodeCore):
         """The one task that owns the books; returns when `running` is false."""
         try:
             while self.running:
-                events = await self.sel.get_all(self.next_deadline())
-                self.now = trio.current_time()
+                events = await self.sel.get_all(self.machine.deadline(self.next_deadline()))
+                self.now = self.machine.now()
                 for call, args in events:
                     call(*args)
                 self._perform(self.flush())
         finally:
             self._ended.set()
-
-    def next_deadline(self) -> float:
-        """When the scheduler has something to do without an event, on trio's clock."""
-        return math.inf
 
     def start_soon(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Start a task in the node's nursery."""
@@ -255,6 +248,7 @@ class ServerBase(NodeCore):
         with single_error():
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                self.pid = self.machine.pid
                 self.running = True
                 nursery.start_soon(self.run_scheduler)
                 try:

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from triort._node.page import SharedPage
+from triort._transport.sockets import SocketConnection
 
 
 @attrs.frozen
@@ -53,6 +54,14 @@ class SpawnedWorker:
     def kill(self) -> None:
         """SIGKILL the worker. The template, which sees the end, kills its process group before it reports the exit."""
         self._signal(signal.SIGKILL)
+
+    def open_link(self) -> SocketConnection:
+        """The boss's end of the link."""
+        return SocketConnection(self.sock, self.name)
+
+    async def wait_ended(self) -> None:
+        """Wait until the process has ended, reported or not."""
+        await trio.lowlevel.wait_readable(self.pidfd)
 
     def has_ended(self) -> bool:
         """Whether the process has ended, reported or not. Not to be called after `close`."""

@@ -8,7 +8,6 @@ the CPU may be the very one that the deadline is about.
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING
 
 from triort._core.worker_core import Running
@@ -34,7 +33,7 @@ class Waits:
             self.publish()
         running.waits += 1
         if running.waits == 1:
-            self._ns[running] = self._ns.get(running, 0) - time.perf_counter_ns()
+            self._ns[running] = self._ns.get(running, 0) - self.worker.clock_ns()
             self.worker.core.release_slot(running)
 
     def end(self, running: Running, future: Future | None = None) -> None:
@@ -43,7 +42,7 @@ class Waits:
             self.publish()
         running.waits -= 1
         if running.waits == 0:
-            self._ns[running] += time.perf_counter_ns()
+            self._ns[running] += self.worker.clock_ns()
             self.worker.core.retake_slot(running)
 
     def take_ns(self, running: Running) -> int:

@@ -6,38 +6,33 @@ The loop reads mail, lets the core decide, starts or resumes what is ready, and 
 
 Results gather while many short tasks run, and are flushed before a function that may take long, after a millisecond,
 or when there is nothing to do. While sync code is on the CPU the loop stands still; then the boss's poke lets
-`_on_poke` do the same business between two bytecodes of the user's code (see `interrupts`).
+`Worker.answer_poke` do the same business between two bytecodes of the user's code (see `interrupts`).
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
 import threading
-import time
 import traceback
-from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 import trio
 
 from triort._core.links import Link
 from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
-from triort._model.errors import ProtocolError, TaskInterrupted, UsageError
+from triort._model.errors import ProtocolError, UsageError
 from triort._model.ids import NodeId
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US
 from triort._model.messages import Forget, Started
 from triort._node.assignment import WorkerAssignment
-from triort._node.async_tasks import StepWatch
 from triort._node.execution import AsyncTask, Execution
 from triort._node.functions import Functions
 from triort._node.futures import Future
-from triort._node.interrupts import Allowed, allowed_for, files_above
-from triort._node.output import TaskOutput
+from triort._node.machine import Page
+from triort._node.output import TaskOutput, redirected
 from triort._node.page import MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
+from triort._node.process import OwnProcess, Process
 from triort._node.waits import Waits
 from triort._transport.connection import Connection
 from triort._transport.sockets import SocketConnection
@@ -46,16 +41,19 @@ EXIT_BUG = 71
 
 
 class Worker:
-    """The worker of this process. `triort.get_runtime` finds it by `current`."""
+    """A worker. `triort.get_runtime` finds it by `current`: the one whose task was on the CPU last, for a simulation
+    has many in one process."""
 
     current: Worker | None = None
 
-    def __init__(self, node_id: int, name: str, conn: Connection, page: SharedPage) -> None:
+    def __init__(self, node_id: int, name: str, conn: Connection, page: Page, process: Process | None = None) -> None:
+        self.process = process or OwnProcess()
+        self.clock_ns = self.process.clock_ns
         self.name = name
         self.conn = conn
         self.page = page
         self.core = WorkerCore(NodeId(node_id), Link(conn, "boss", below=False))
-        self.functions = Functions(self.core.hops.blobs)
+        self.functions = Functions(self.core.hops.blobs, self.process.wrap)
         self.execution = Execution(self)
         self.sync_tasks = self.execution.sync_tasks
         self.waits = Waits(self)
@@ -63,41 +61,36 @@ class Worker:
         self.on_cpu: Running | None = None
         self.cache: dict[Any, Any] = {}
         self.thread = threading.get_ident()
-        self.clock: Callable[[], float] = time.perf_counter
         self.clock_offset = 0.0
         self._mail_read = 0
         self.results = 0
-        self._watch = StepWatch(self.enter, self.leave, self.execution.boundary)
         self._sleep: trio.CancelScope | None = None
         self._woken = False
         self._token: trio.lowlevel.TrioToken | None = None
 
     async def run(self) -> None:
         """Serve the boss until it says shutdown or is gone."""
-        Worker.current = self
         self._token = trio.lowlevel.current_trio_token()
-        self.clock_offset = trio.current_time() - time.perf_counter()
-        self.clock = lambda: time.perf_counter() + self.clock_offset
-        trio.lowlevel.add_instrument(self._watch)
-        signal.signal(signal.SIGUSR1, self._on_poke)
+        self.clock_offset = trio.current_time() - self.clock_ns() / 1e9
         try:
-            async with trio.open_nursery() as nursery:
-                self.execution.nursery = nursery
-                nursery.start_soon(self.conn.run_writer)
-                self.conn.send_nowait(Started(1, self.name, os.getpid()))
-                try:
-                    await self._loop()
-                except (trio.EndOfChannel, trio.BrokenResourceError):
-                    pass  # the boss is gone, and with it everybody who could want a result
-                except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give them
-                    os.write(2, f"{self.name} ends: {traceback.format_exc()}".encode("utf-8", "backslashreplace"))
-                    os._exit(EXIT_BUG)
-                nursery.cancel_scope.cancel()
+            with self.process.attach(self):
+                async with trio.open_nursery() as nursery:
+                    self.execution.nursery = nursery
+                    nursery.start_soon(self.conn.run_writer)
+                    self.conn.send_nowait(Started(1, self.name, self.process.pid))
+                    try:
+                        await self._loop()
+                    except (trio.EndOfChannel, trio.BrokenResourceError):
+                        pass  # the boss is gone, and with it everybody who could want a result
+                    except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give
+                        self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
+                    nursery.cancel_scope.cancel()
         finally:
-            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-            trio.lowlevel.remove_instrument(self._watch)
-            Worker.current = None
             self.conn.close()
+
+    def clock(self) -> float:
+        """The time on trio's clock, also where that cannot be asked."""
+        return self.clock_ns() / 1e9 + self.clock_offset
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
@@ -158,14 +151,14 @@ class Worker:
 
     def _step(self) -> bool:
         """Run what is ready, for about a millisecond; false when there was nothing."""
-        until_ns = time.perf_counter_ns() + FLUSH_US * 1000
+        until_ns = self.clock_ns() + FLUSH_US * 1000
         worked = False
         self.core.now = self.clock()
         while self.execution.step(until_ns):
             worked = True
             if self.core.events:
                 self.act()
-            if self.results >= FLUSH_RESULTS_MAX or time.perf_counter_ns() > until_ns:
+            if self.results >= FLUSH_RESULTS_MAX or self.clock_ns() > until_ns:
                 break
         if worked:
             self.flush()
@@ -223,6 +216,7 @@ class Worker:
     # -- the CPU -------------------------------------------------------------------------------------------------
 
     def enter(self, running: Running) -> None:
+        Worker.current = self
         self.on_cpu = running
         words = self.page.words
         words[ON_CPU] = running.attempt.address
@@ -234,20 +228,13 @@ class Worker:
         self.page.words[ON_CPU] = 0
         self.page.words[OVER] = 0
 
-    def _on_poke(self, number: int, frame: FrameType | None) -> None:
-        """The boss wants to be heard while the user's code is on the CPU."""
-        running = self.on_cpu
-        if running is None:
-            return
-        files = files_above(frame, self.execution.boundary_of(running))
-        allowed = Allowed.NOTHING if files is None else allowed_for(files)
-        if allowed is Allowed.NOTHING:
-            return
+    def answer_poke(self, running: Running) -> bool:
+        """The boss wants to be heard while this task's code is on the CPU; true if the task is to be interrupted."""
         self._do_business()
-        if self._is_over(running):
+        is_over = self._is_over(running)
+        if is_over:
             self.page.words[OVER] = running.attempt.address  # until it has left the CPU, the boss goes on poking
-            if allowed is Allowed.INTERRUPT:
-                raise TaskInterrupted
+        return is_over
 
     def _do_business(self) -> None:
         """Read mail, note cancels, hand over unstarted tasks and results. Runs in the middle of the user's code, so it
@@ -284,5 +271,5 @@ def run_worker(assignment: WorkerAssignment) -> None:
     sock.setblocking(False)
     page = SharedPage.from_fd(assignment.page_fd)
     worker = Worker(assignment.node_id, assignment.name, SocketConnection(sock, "boss"), page)
-    with worker.output.redirected():
+    with redirected(lambda: worker):
         trio.run(worker.run)

@@ -6,9 +6,8 @@ Everything that touches the node's books is put into its inbox; this module wait
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
@@ -22,10 +21,10 @@ from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_DELAY_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
-from triort._node.page import DEADLINE_NS, DONE, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
+from triort._node.machine import Template, WorkerProcess
+from triort._node.page import DEADLINE_NS, DONE, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT
 from triort._node.spawned import WorkerExit
-from triort._node.spawning import Template, open_template
-from triort._transport.sockets import SocketConnection
+from triort._transport.connection import Connection
 
 if TYPE_CHECKING:
     from triort._node.server_base import ServerBase
@@ -33,33 +32,12 @@ if TYPE_CHECKING:
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class WorkerProcess(Protocol):
-    """A worker process as its boss holds it, whoever has started it."""
-
-    node_id: int
-    name: str
-    pid: int
-    pidfd: int
-    page: SharedPage
-    replaced_here: bool
-    """Whether this node starts another one when it dies."""
-
-    def poke(self) -> None:
-        """Send SIGUSR1; nothing happens if it has ended."""
-
-    def kill(self) -> None:
-        """Send SIGKILL; nothing happens if it has ended."""
-
-    def close(self) -> None:
-        """Free what is held of it; idempotent."""
-
-
 @attrs.define(eq=False)
 class PoolWorker:
     """One living worker: the process, its link, and what the boss remembers of it."""
 
     process: WorkerProcess
-    conn: SocketConnection
+    conn: Connection
     employee: Employee
     watch: Watch
 
@@ -80,7 +58,7 @@ class WorkerPool:
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Keep the template and learn of the ends of workers, until cancelled."""
-        async with open_template(blas_threads=self.blas_threads, name=self.node.name) as template:
+        async with self.node.machine.open_template(blas_threads=self.blas_threads, name=self.node.name) as template:
             self._template = template
             task_status.started()
             try:
@@ -102,7 +80,7 @@ class WorkerPool:
         node_id, name = self.next_identity()
         cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
         process = await self._template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
-        await self.adopt(process, SocketConnection(process.sock, name))
+        await self.adopt(process, process.open_link())
 
     @property
     def has_template(self) -> bool:
@@ -117,7 +95,7 @@ class WorkerPool:
             raise StartupError(f"{self.node.name} has used up its worker ids")
         return node_id, f"{self.node.name}.w{self._serial}"
 
-    async def adopt(self, process: WorkerProcess, conn: SocketConnection) -> None:
+    async def adopt(self, process: WorkerProcess, conn: Connection) -> None:
         """Wait until a worker is ready, `START_S` at most, and enter it into the books; raises `StartupError`."""
         name = process.name
         try:
@@ -161,7 +139,7 @@ class WorkerPool:
         """Wait for the end of all workers, who have been told, so long at most; the template kills the others."""
         with trio.move_on_after(within_s):
             for worker in self.workers.values():
-                await trio.lowlevel.wait_readable(worker.process.pidfd)
+                await worker.process.wait_ended()
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
@@ -193,7 +171,7 @@ class WorkerPool:
             self._replace()
 
     def _replace(self) -> None:
-        now = trio.current_time()
+        now = self.node.now
         self._restarts.append(now)
         self.node.restarts += 1
         while self._restarts and self._restarts[0] < now - RESTART_WINDOW_S:
@@ -214,7 +192,7 @@ class WorkerPool:
 
     def _look(self) -> None:
         node = self.node
-        now, clock_s = node.now, time.perf_counter()
+        now, clock_s = node.now, node.machine.page_clock_s()
         busy = False
         for worker in list(self.workers.values()):
             words = worker.process.page.words

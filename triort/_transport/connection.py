@@ -25,6 +25,9 @@ class Connection(Protocol):
     def pending_bytes(self) -> int:
         """Bytes queued here and not yet taken by the other side's buffers."""
 
+    def lift_limit(self) -> None:
+        """The peer is known now: it may send more than a handshake takes."""
+
     def send_nowait(self, message: Message, parts: Sequence[bytes] = ()) -> None:
         """Queue a message; raises `trio.ClosedResourceError` after `close`. A broken link swallows it (the reader
         reports the break)."""

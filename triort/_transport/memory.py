@@ -4,10 +4,15 @@ The embedded cluster and the simulation use it, and it keeps the rules of the so
 are not seen; after a close the peer reads what was flushed before, then `trio.EndOfChannel`; what is sent to a closed
 peer vanishes. There is no buffer that fills, so the writer has nothing to do, and ``pending_bytes`` counts also what
 the peer has not read.
+
+Between the two ends there is a `Carrier`. The usual one hands everything over at once; the simulation's takes its time,
+and may lose it.
 """
 
-from collections import deque
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Protocol
 
 import trio
 
@@ -17,20 +22,42 @@ from triort._wire.frames import weigh
 _HEADER_BYTES = 64
 
 
+class Carrier(Protocol):
+    """What lies between two ends: it calls `deliver` and `deliver_end` of the peer."""
+
+    def carry(self, end: MemoryConnection, batch: list[Received], size: int) -> None:
+        """``end`` has flushed messages."""
+
+    def hang_up(self, end: MemoryConnection) -> None:
+        """``end`` has closed."""
+
+
+class _Direct:
+    def carry(self, end: MemoryConnection, batch: list[Received], size: int) -> None:
+        end.peer.deliver(batch, size)
+
+    def hang_up(self, end: MemoryConnection) -> None:
+        end.peer.deliver_end(None)
+
+
 class MemoryConnection:
     """One end of a link made by `open_memory_pair`."""
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_carrier", "_end", "_ended", "_inbox", "_inbox_bytes", "_is_closed", "_outbox", "_outbox_bytes",
+                 "_readable", "name", "peer")  # fmt: skip
+
+    def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
-        self._peer = self
+        self.peer = self
+        self._carrier = carrier
         self._outbox: list[Received] = []
         self._outbox_bytes = 0
-        self._inbox: deque[list[Received]] = deque()
+        self._inbox: list[Received] = []
         self._inbox_bytes = 0
         self._is_closed = False
-        self._is_broken = False
-        self._readable = trio.Event()
-        self._ended = trio.Event()
+        self._end: Exception | None = None
+        self._readable: trio.Event | None = None
+        self._ended: trio.Event | None = None
 
     def __repr__(self) -> str:
         return f"<MemoryConnection {self.name}>"
@@ -38,34 +65,35 @@ class MemoryConnection:
     @property
     def pending_bytes(self) -> int:
         """Bytes queued here or not yet read by the peer."""
-        return self._outbox_bytes + self._peer._inbox_bytes
+        return self._outbox_bytes + self.peer._inbox_bytes
+
+    def lift_limit(self) -> None:
+        """There is none."""
 
     def send_nowait(self, message: Message, parts: Sequence[bytes] = ()) -> None:
         """Queue a message; raises `trio.ClosedResourceError` after `close`, swallows it when the peer has closed."""
         if self._is_closed:
             raise trio.ClosedResourceError
         cost = _HEADER_BYTES + weigh(message, parts) + len(getattr(message, "text", ""))
-        if not self._is_broken:
+        if self._end is None:
             self._outbox.append((message, list(parts)))
             self._outbox_bytes += cost
 
     def flush_nowait(self) -> None:
-        """Hand all that is queued to the peer; never blocks."""
-        if not self._outbox:
-            return
-        peer = self._peer
-        if peer._is_closed:
-            self._is_broken = True
-            self._ended.set()
-        else:
-            peer._inbox.append(self._outbox)
-            peer._inbox_bytes += self._outbox_bytes
-            peer._readable.set()
-        self._outbox, self._outbox_bytes = [], 0
+        """Hand all that is queued to the carrier; never blocks."""
+        if self._outbox:
+            batch, size = self._outbox, self._outbox_bytes
+            self._outbox, self._outbox_bytes = [], 0
+            self._carrier.carry(self, batch, size)
 
     async def run_writer(self) -> None:
-        """Nothing is ever left to write: sleeps until the connection is closed or broken."""
-        await self._ended.wait()
+        """Nothing is ever left to write: sleeps until the link has ended at either side."""
+        if self._end is None and not self._is_closed:
+            if self._ended is None:
+                self._ended = trio.Event()
+            await self._ended.wait()
+        else:
+            await trio.lowlevel.checkpoint()
 
     async def receive(self) -> list[Received]:
         """Wait for messages and return all that have arrived. A checkpoint; a cancel loses nothing.
@@ -78,6 +106,8 @@ class MemoryConnection:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return received
         while not received:
+            if self._readable is None:
+                self._readable = trio.Event()
             await self._readable.wait()
             received = self.receive_nowait()
         return received
@@ -86,29 +116,53 @@ class MemoryConnection:
         """All messages that have arrived; empty when there are none. Raises as `receive` does."""
         if self._is_closed:
             raise trio.ClosedResourceError
-        received = [item for batch in self._inbox for item in batch]
-        self._inbox.clear()
-        self._inbox_bytes = 0
-        if not received and self._peer._is_closed:
-            raise trio.EndOfChannel(f"{self.name}: the peer has closed the link")
-        if self._readable.is_set() and not self._peer._is_closed:
-            self._readable = trio.Event()
-        return received
+        if self._inbox:
+            received, self._inbox, self._inbox_bytes = self._inbox, [], 0
+            return received
+        if self._end is not None:
+            raise type(self._end)(*self._end.args)
+        return []
 
     def close(self) -> None:
         """Close at once and drop what is not flushed; idempotent. A blocked `receive` raises
         `trio.ClosedResourceError`, `run_writer` returns."""
+        if self._is_closed:
+            return
         self._is_closed = True
         self._outbox, self._outbox_bytes = [], 0
-        self._inbox.clear()
-        self._inbox_bytes = 0
-        self._readable.set()
-        self._ended.set()
-        self._peer._readable.set()
+        self._inbox, self._inbox_bytes = [], 0
+        self._tell(is_end=True)
+        self._carrier.hang_up(self)
+
+    # -- for the carrier -----------------------------------------------------------------------------------------
+
+    def deliver(self, batch: list[Received], size: int) -> None:
+        """Messages of the peer have arrived; they vanish if this end is closed."""
+        if not self._is_closed and self._end is None:
+            self._inbox += batch
+            self._inbox_bytes += size
+            self._tell()
+
+    def deliver_end(self, error: Exception | None) -> None:
+        """Nothing more will come: the peer has closed, or ``error``. The first end counts."""
+        if self._end is None:
+            self._end = error or trio.EndOfChannel(f"{self.name}: the peer has closed the link")
+            self._outbox, self._outbox_bytes = [], 0
+            self._tell(is_end=True)
+
+    def _tell(self, *, is_end: bool = False) -> None:
+        if self._readable is not None:
+            self._readable.set()
+            self._readable = None
+        if is_end and self._ended is not None:
+            self._ended.set()
 
 
-def open_memory_pair(name_a: str, name_b: str) -> tuple[MemoryConnection, MemoryConnection]:
+def open_memory_pair(
+    name_a: str, name_b: str, carrier: Carrier | None = None
+) -> tuple[MemoryConnection, MemoryConnection]:
     """Two ends of one link. Each is named after its peer: the first, held by a, is called ``name_b``."""
-    a, b = MemoryConnection(name_b), MemoryConnection(name_a)
-    a._peer, b._peer = b, a
+    carrier = carrier or _Direct()
+    a, b = MemoryConnection(name_b, carrier), MemoryConnection(name_a, carrier)
+    a.peer, b.peer = b, a
     return a, b

@@ -1,0 +1,184 @@
+"""What a node stands on: the machine's links, its worker processes, its clock and its dice.
+
+`OwnMachine` is the real one. The simulation gives its nodes others, and nothing else of them is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import attrs
+import trio
+
+from triort._node.spawned import WorkerExit
+from triort._node.spawning import open_template
+from triort._transport.connection import Connection
+from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+
+Retry = Callable[[int, str], None]
+
+
+class Words(Protocol):
+    """The fields of a worker's page, by number (see `page`)."""
+
+    def __getitem__(self, number: int, /) -> int: ...
+
+    def __setitem__(self, number: int, value: int, /) -> None: ...
+
+
+class Page(Protocol):
+    """What a boss and its worker share beside their link."""
+
+    @property
+    def words(self) -> Words:
+        """All fields."""
+
+
+class WorkerProcess(Protocol):
+    """A worker process as its boss holds it, whoever has started it."""
+
+    node_id: int
+    name: str
+    pid: int
+    replaced_here: bool
+    """Whether this node starts another one when it dies."""
+
+    @property
+    def page(self) -> Page:
+        """What it publishes while it is busy."""
+
+    def poke(self) -> None:
+        """Have it look at its mail, also in the middle of a task; nothing happens if it has ended."""
+
+    def kill(self) -> None:
+        """End it at once; nothing happens if it has ended."""
+
+    async def wait_ended(self) -> None:
+        """Wait until the process has ended. One task may wait; raises `trio.ClosedResourceError` after `close`."""
+
+    def close(self) -> None:
+        """Free what is held of it; idempotent."""
+
+
+class SpawnedProcess(WorkerProcess, Protocol):
+    """A worker process that this node has started: the link to it is there from the beginning."""
+
+    def open_link(self) -> Connection:
+        """The boss's end of the link."""
+
+
+class Template(Protocol):
+    """Starts worker processes and tells of their ends."""
+
+    async def spawn(
+        self, node_id: int, *, name: str = "", cwd: str = "", cpus: Sequence[int] | None = None
+    ) -> SpawnedProcess:
+        """Start a worker; raises `StartupError`. A cancel leaves none behind."""
+
+    async def receive_exit(self) -> WorkerExit:
+        """Wait for the next end of a worker; raises `ConnectionLost` when the template itself has ended."""
+
+
+class Listener(Protocol):
+    """Where others connect to this node."""
+
+    @property
+    def port(self) -> int:
+        """The port, also where any free one was asked for."""
+
+    async def accept(self) -> Connection:
+        """Wait for the next connection; raises `trio.ClosedResourceError` once this is closed."""
+
+    def close(self) -> None:
+        """Stop listening; idempotent."""
+
+
+class Machine(Protocol):
+    """What a node needs of the machine that it runs on."""
+
+    @property
+    def pid(self) -> int:
+        """The number of the node's process."""
+
+    def choose(self, name: str, n: int) -> int:
+        """Draw from ``range(n)``; the name is the same for the same kind of decision."""
+
+    def now(self) -> float:
+        """The node's clock, in seconds."""
+
+    def deadline(self, when: float) -> float:
+        """What the node's clock calls ``when``, on trio's clock."""
+
+    def page_clock_s(self) -> float:
+        """The clock in which workers publish their deadlines."""
+
+    async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> Connection:
+        """Connect, again and again for ``timeout_s``; raises `StartupError` with the address."""
+
+    async def listen(self, host: str, port: int) -> Sequence[Listener]:
+        """Listen at each address of ``host``; raises `StartupError`, `UsageError`."""
+
+    def open_template(self, *, blas_threads: int | None, name: str) -> AbstractAsyncContextManager[Template]:
+        """What starts this node's workers; leaving the context ends those that are left."""
+
+
+@attrs.frozen
+class TcpListener:
+    """A listening socket."""
+
+    sock: socket.socket
+
+    @property
+    def port(self) -> int:
+        """The real port."""
+        return int(self.sock.getsockname()[1])
+
+    async def accept(self) -> Connection:
+        """Wait for the next connection; see `accept_tcp`."""
+        return await accept_tcp(self.sock)
+
+    def close(self) -> None:
+        """Stop listening; idempotent."""
+        close_listener(self.sock)
+
+
+class OwnMachine:
+    """The machine that this process runs on."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._random = random.Random(os.urandom(16))
+
+    def choose(self, name: str, n: int) -> int:
+        """Draw from ``range(n)``."""
+        return self._random.randrange(n)
+
+    def now(self) -> float:
+        """Trio's clock."""
+        return trio.current_time()
+
+    def deadline(self, when: float) -> float:
+        """The same."""
+        return when
+
+    def page_clock_s(self) -> float:
+        """The monotonic clock, which all processes here share."""
+        return time.perf_counter()
+
+    async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> Connection:
+        """Connect over TCP."""
+        return await dial_tcp(host, port, timeout_s=timeout_s, on_retry=on_retry)
+
+    async def listen(self, host: str, port: int) -> Sequence[TcpListener]:
+        """Listen on TCP, on loopback only."""
+        return [TcpListener(sock) for sock in await listen_tcp(host, port)]
+
+    def open_template(self, *, blas_threads: int | None, name: str) -> AbstractAsyncContextManager[Template]:
+        """A process that forks workers."""
+        return open_template(blas_threads=blas_threads, name=name)
