@@ -145,8 +145,8 @@ def test_what_came_from_above_never_goes_up_as_new() -> None:
 def test_the_boss_takes_back_what_has_no_place_here() -> None:
     node = Node(1)
     node.above(*submit(1, 2, 3))
-    assert node.above(Want(0, 1)) == [(BOSS, returned(1, 2))]
-    assert node.above(Want(0, 5)) == [(BOSS, returned(2, 3))]
+    assert node.above(Want(0, 1)) == [(BOSS, returned(1, 2)), (BOSS, Update(0, 1))]
+    assert node.above(Want(0, 5)) == [(BOSS, returned(2, 3)), (BOSS, Update(0, 0))]
     assert len(node.core.backlog) == 0
 
 
@@ -167,8 +167,15 @@ def test_a_manager_asks_below_for_what_it_lacks() -> None:
     node = Node(0, managers=[1, 1])
     node.employee("m0").num_idle_workers = node.employee("m1").num_idle_workers = 0
     node.below("m1", Update(0, 3))
-    assert node.above(Want(0, 2)) == [("m1", Want(0, 2))]
-    assert node.above(Want(0, 2)) == [(BOSS, Update(0, 1))]
+    assert node.above(Want(0, 2)) == [("m1", Want(0, 2)), (BOSS, Update(0, 0))]
+    assert node.above(Want(0, 2)) == [(BOSS, Update(0, 0))]
+    assert node.below("m1", Update(0, 1)) == [(BOSS, Update(0, 1))]
+
+
+def test_a_recall_is_answered_also_where_nothing_is_left() -> None:
+    """Otherwise the boss goes by its old figure, asks again, and neither ever stops."""
+    node = Node(1)
+    assert node.above(Want(0, 3)) == [(BOSS, Update(0, 0))]
 
 
 def test_a_boss_recalls_from_a_worker_on_one_long_task() -> None:

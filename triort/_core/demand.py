@@ -8,8 +8,9 @@ leaves around.
 
 **Recall.** What a manager was given and cannot place it reports as its backlog, when there is some and whenever that
 doubles or halves. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
-for as many tasks as it has idle workers, once at a time; the manager asks those below it for what it lacks, and reports
-again when it has it. Both ends subtract from the report what was asked for, so nothing is asked for twice.
+for as many tasks as it has idle workers, once at a time; the manager asks those below it for what it lacks. It answers
+in any case, with what it still has and nobody was asked for, and reports again when there is more. Without an answer
+two nodes once asked and reported for ever, about tasks that had long ended.
 """
 
 from __future__ import annotations
@@ -85,7 +86,8 @@ def spare_tasks(node: NodeCore) -> int:
     """How many tasks that were given have no place, here and below."""
     spare = node.backlog.count(Source.GIVEN)
     for employee in node.managers:
-        spare += employee.backlog
+        if not employee.recalled:  # else its answer is on its way
+            spare += employee.backlog
     return spare
 
 

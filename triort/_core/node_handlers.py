@@ -114,7 +114,7 @@ def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> Non
     node.want_credit += msg.credit
     if msg.recall:
         missing = msg.recall - node.hops.give_back(link, msg.recall)
-        node.upstream.spare = max(node.upstream.spare - msg.recall, 0)
+        node.upstream.owes_answer = True
         if missing:
             pull_back(node, missing)
     if msg.credit:

@@ -30,6 +30,8 @@ class Upstream:
     """Idle workers, of how many; None until `Started` has gone, which says that all are idle."""
     tasks: int = 0
     spare: int = 0
+    owes_answer: bool = False
+    """The boss has asked for tasks back, and has to hear how many there still are: it asks nothing more until then."""
     _looks: int = 0
 
     def heard(self, num_tasks: int, num_results: int) -> None:
@@ -57,9 +59,10 @@ class Upstream:
         is_more = spare > 0 and spare >= 2 * told
         is_less = told > 0 and spare <= told // 2
         self._looks += 1
-        if is_more or all_idle or (node.outbox and (is_less or self._looks >= LOOKS)):
+        if is_more or all_idle or self.owes_answer or (node.outbox and (is_less or self._looks >= LOOKS)):
             self._looks = 0
             tasks = sum(employee.num_tasks for employee in node.employees) + len(node.backlog) - len(boss.received)
-            if is_more or is_less or is_news(abs(tasks - self.tasks), self.tasks, exact=all_idle):
+            is_due = is_more or is_less or self.owes_answer
+            if is_due or is_news(abs(tasks - self.tasks), self.tasks, exact=all_idle):
                 node.outbox.append(Send(boss.conn, Update(tasks - self.tasks, spare), ()))
-                self.tasks, self.spare = tasks, spare
+                self.tasks, self.spare, self.owes_answer = tasks, spare, False

@@ -75,7 +75,8 @@ class Future:
     def _settle(self, child: Child, result: Result) -> None:
         """A child has ended."""
         index = child.index
-        del self._open[index]
+        if self._open.pop(index, None) is None:
+            return  # abandoned: the worker ends
         if child.attempt.deadline is not None:
             self._worker.waits.publish()
         if result.kind == OutcomeKind.VALUE:
@@ -100,6 +101,12 @@ class Future:
     def _mark_cancelled(self) -> None:
         self._cancelled = True
         self._cancel_open()
+        self._wake()
+
+    def _abandon(self) -> None:
+        """Nothing will come any more: the worker ends."""
+        self._open.clear()
+        self._cancelled = True
         self._wake()
 
     def _wake(self) -> None:

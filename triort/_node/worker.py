@@ -84,9 +84,17 @@ class Worker:
                         pass  # the boss is gone, and with it everybody who could want a result
                     except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give
                         self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
+                    self.release_waits()
                     nursery.cancel_scope.cancel()
         finally:
             self.conn.close()
+
+    def release_waits(self) -> None:
+        """The loop has ended: tasks that wait, shielded, for the ends of their children need wait no longer."""
+        core = self.core
+        children = [*core.children.values(), *(event.child for event in core.events if isinstance(event, Settled))]
+        for child in children:
+            child.future._abandon()
 
     def clock(self) -> float:
         """The time on trio's clock, also where that cannot be asked."""

@@ -1,0 +1,1 @@
+"""Simulated clusters: deterministic, replayable, with faults; for the tests of users and for our own."""

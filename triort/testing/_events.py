@@ -1,0 +1,76 @@
+"""The one stream of events that a simulated run tells: checkers, trace hash, reports all read this and nothing else."""
+
+from __future__ import annotations
+
+import enum
+from typing import NamedTuple
+
+
+class Kind(enum.StrEnum):
+    """What has happened."""
+
+    SEND = "send"
+    """``node`` has sent message ``what`` to ``peer``; ``number`` counts the frames of this direction of the link."""
+    DELIVER = "deliver"
+    """``node`` has got frame ``number`` of ``peer``; ``what`` names its messages."""
+    OPEN = "open"
+    """``node`` and ``peer`` (its boss, or the server of a client) have a link."""
+    CLOSE = "close"
+    """``node`` knows that its link to ``peer`` has ended; ``detail`` says how."""
+    BORN = "born"
+    """``node`` has started; ``peer`` is its boss."""
+    DIED = "died"
+    """``node`` is gone; ``detail`` says how."""
+    START = "start"
+    """Worker ``node`` has called the function of task ``what``; ``number`` is the attempt's address."""
+    END = "end"
+    """That function is over: ``detail`` is how (value, error, cancelled, killed, …)."""
+    CANCELLED = "cancelled"
+    """Worker ``node`` has read a cancel for the attempt ``number``."""
+    SUBMIT = "submit"
+    """Task ``peer`` on worker ``node`` (or a client, ``peer`` being the job) has submitted task ``what``."""
+    SETTLE = "settle"
+    """The outcome of task ``what`` has come to its parent on ``node``: ``detail`` is `Outcome` as text."""
+    JOB = "job"
+    """Job ``what`` has ended at client ``node``; ``detail`` is how."""
+    FAULT = "fault"
+    """A fault: ``what`` is its kind, ``node`` its target, ``detail`` its parameters, or ``missed``."""
+    MARK = "mark"
+    """A `sometimes` mark or a buggify point ``what`` was hit."""
+    LOG = "log"
+    """A node has logged a warning or worse."""
+
+
+class Event(NamedTuple):
+    """One event; what does not apply is empty."""
+
+    time_s: float
+    kind: Kind
+    node: str
+    what: str = ""
+    peer: str = ""
+    number: int = 0
+    detail: str = ""
+
+
+class Outcome(NamedTuple):
+    """How a task ended at its parent: ``kind`` is that of `OutcomeKind` in lower case, ``value`` is 0 for all but values."""
+
+    kind: str
+    value: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value}" if self.kind == "value" else self.kind
+
+
+class Violation(Exception):
+    """A check has failed: its name, when, and what was seen."""
+
+    def __init__(self, check: str, text: str, time_s: float = 0.0) -> None:
+        super().__init__(check, text, time_s)
+        self.check = check
+        self.text = text
+        self.time_s = time_s
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.text}"

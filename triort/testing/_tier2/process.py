@@ -1,0 +1,244 @@
+"""A simulated worker process: the product's own worker, on virtual time, in this process among many others.
+
+It is both sides of the matter: what the worker stands on (`triort._node.process.Process`) and what the boss holds of it
+(`triort._node.machine.SpawnedProcess`). Sync tasks hold the CPU for virtual time by `hold`: the worker's loop stands
+still meanwhile, a poke lets it look at its mail, a cancel interrupts. Async tasks of the same worker are not stopped by
+that; in reality they would be.
+
+A killed process is gone at once for everybody else: nothing that its remains do arrives anywhere. Its tasks see
+`Killed` (sync) or `trio.Cancelled` (async), for there is no other way to end them here.
+"""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import greenlet
+import trio
+
+from triort._core.worker_core import Child, Running
+from triort._model.errors import TaskInterrupted
+from triort._model.messages import Cancel, Message
+from triort._node.spawned import WorkerExit
+from triort._node.sync_tasks import SyncWait
+from triort._node.worker import EXIT_BUG, Worker
+from triort._transport.memory import MemoryConnection
+from triort.testing._events import Kind, Violation
+from triort.testing._tier2.portal import Portal
+
+if TYPE_CHECKING:
+    from triort.testing._tier2.cluster import Cluster
+    from triort.testing._tier2.wire import Wire
+
+Call = Callable[..., Any]
+
+
+class Killed(BaseException):
+    """The simulated process of this task has been killed."""
+
+
+class SimPage:
+    """The page that a worker shares with its boss."""
+
+    __slots__ = ("words",)
+
+    def __init__(self) -> None:
+        self.words = [0] * 8
+
+
+class SimProcess:
+    """One worker; `run` is a task of the cluster."""
+
+    replaced_here = True
+
+    def __init__(self, cluster: Cluster, node_id: int, name: str, wire: Wire, tell_exit: Callable[..., None]) -> None:
+        self.cluster = cluster
+        self.node_id = node_id
+        self.name = name
+        self.pid = cluster.next_pid()
+        self.page = SimPage()
+        self.worker: Worker | None = None
+        self.is_dead = False
+        self.slowness = 1.0
+        self.started: dict[int, str] = {}
+        """Scripted tasks whose function is being called, by address."""
+        self.children: dict[Child, str] = {}
+        """What the tasks here have submitted, by the names that the plan has for it."""
+        self._wire = wire
+        self._tell_exit = tell_exit
+        self._scope = trio.CancelScope()
+        self._portal = Portal()
+        self._held: Running | None = None
+        self._poked: trio.Event | None = None
+        self._ended = trio.Event()
+
+    async def run(self) -> None:
+        """The whole life of the process."""
+        self.cluster.processes[self.name] = self
+        self.cluster.tell(Kind.BORN, self.name, peer=self._wire.boss)
+        try:
+            with self._scope:
+                conn = self._wire.employee_end
+                worker = self.worker = Worker(self.node_id, self.name, conn, self.page, self)
+                self._observe(worker)
+                await self._portal.run(worker.run)
+        finally:
+            self._finish_sync_tasks()
+            self._gone(None, 0)
+
+    # -- as the boss holds it ------------------------------------------------------------------------------------
+
+    def open_link(self) -> MemoryConnection:
+        """The boss's end of the link."""
+        return self._wire.boss_end
+
+    def poke(self) -> None:
+        """The worker looks at its mail if a sync task holds its CPU; else it does that anyway."""
+        if self._poked is not None:
+            self._poked.set()
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._gone(int(signal.SIGKILL), None)
+
+    async def wait_ended(self) -> None:
+        """Wait until it has ended."""
+        await self._ended.wait()
+
+    def close(self) -> None:
+        """There is nothing to free."""
+
+    # -- as the worker sees it -----------------------------------------------------------------------------------
+
+    def clock_ns(self) -> int:
+        """Virtual time."""
+        return int(self.cluster.now * 1e9)
+
+    @contextmanager
+    def attach(self, worker: Worker) -> Iterator[None]:
+        """The cluster has one instrument for all."""
+        yield
+
+    def wrap(self, call: Call, *, is_async: bool) -> Call:
+        """The function, which takes virtual time if it is sync, and does not start once the process is dead."""
+
+        @functools.wraps(call)
+        def run_sync(*args: Any, **kwargs: Any) -> Any:
+            self.check_alive()
+            self.hold(self.cluster.durations(call, self))
+            return call(*args, **kwargs)
+
+        @functools.wraps(call)
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            self.check_alive()
+            return await call(*args, **kwargs)
+
+        return run_async if is_async else run_sync
+
+    def exit(self, code: int, reason: str) -> None:
+        """The worker gives up: on a task that does not end, or because of a bug of its own."""
+        if code == EXIT_BUG and not self.is_dead:
+            self.cluster.violate(Violation(f"crash of {self.name}", reason, self.cluster.now))
+        self._gone(None, code)
+
+    # -- for tasks -----------------------------------------------------------------------------------------------
+
+    def check_alive(self) -> None:
+        """Raise `Killed` in what is left of a dead process."""
+        if self.is_dead:
+            raise Killed
+
+    def hold(self, seconds: float) -> None:
+        """The sync task on the CPU computes for so long; raises `TaskInterrupted` when it is cancelled meanwhile."""
+        if seconds > 0:
+            self._portal.wait(self._hold, seconds * self.slowness)
+
+    def leave_cpu(self) -> None:
+        """A step of an async task has ended; a sync task that holds the CPU still does."""
+        assert self.worker is not None
+        if self._held is not None:
+            self.worker.enter(self._held)
+        else:
+            self.worker.leave()
+
+    async def _hold(self, seconds: float) -> None:
+        worker = self.worker
+        assert worker is not None
+        running = self._held = worker.current_task()
+        until = self.cluster.now + seconds
+        try:
+            while self.cluster.now < until:
+                self._poked = trio.Event()
+                with trio.CancelScope(deadline=until):
+                    await self._poked.wait()
+                    self._poked = None
+                    if worker.answer_poke(running):
+                        raise TaskInterrupted
+        except trio.Cancelled:  # trio raises it again at the loop's next checkpoint
+            raise Killed from None
+        finally:
+            self._held = self._poked = None
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def _gone(self, number: int | None, code: int | None) -> None:
+        if self.is_dead:
+            return
+        self.is_dead = True
+        frozen = SimPage()
+        frozen.words = list(self.page.words)  # what its boss will read
+        self.page = frozen
+        self.cluster.forget_process(self)
+        for address, name in self.started.items():
+            self.cluster.tell(Kind.END, self.name, name, number=address, detail="killed")
+        self.started.clear()
+        how = f"signal {number}" if number is not None else f"exit code {code}"
+        self.cluster.tell(Kind.DIED, self.name, detail=how)
+        self._wire.die(self.name)
+        self._release_waits()
+        self._scope.cancel()
+        self._ended.set()
+        self._tell_exit(WorkerExit(self.node_id, self.pid, code, number, 0))
+
+    def _release_waits(self) -> None:
+        """Tasks wait, shielded, for the ends of their children: these will never come. And there will be no more."""
+        if self.worker is not None:
+            self.worker.core.submit = self._refuse  # type: ignore[method-assign]
+            self.worker.release_waits()
+
+    def _refuse(self, *args: object) -> Child:
+        raise Killed
+
+    def _finish_sync_tasks(self) -> None:
+        """Sync tasks that wait for children are left to nobody else."""
+        if self.worker is not None:
+            for running in list(self.worker.core.running.values()):
+                handle = running.handle
+                if isinstance(handle, SyncWait):
+                    own = handle.greenlet
+                    own.parent = greenlet.getcurrent()
+                    own.throw(Killed)
+
+    def _observe(self, worker: Worker) -> None:
+        """Tell what the books of this worker learn."""
+        core = worker.core
+        handle_message, settled = core.handle_message, core._settled
+
+        def observed_message(message: Message, parts: Any) -> None:
+            if isinstance(message, Cancel):
+                for address in message.addresses:
+                    self.cluster.tell(Kind.CANCELLED, self.name, number=address)
+            handle_message(message, parts)
+
+        def observed_settled(child: Child, result: Any) -> None:
+            name = self.children.pop(child, None)
+            if name is not None:
+                self.cluster.tell_settled(self.name, name, result.kind, result.payload, child.attempt.address)
+            settled(child, result)
+
+        core.handle_message = observed_message  # type: ignore[method-assign]
+        core._settled = observed_settled  # type: ignore[method-assign]
