@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from triort._core.backlog import Source
 from triort._core.links import Send
 from triort._model.limits import OFFERS_MIN, STUCK_S
+from triort._model.marks import buggify, sometimes
 from triort._model.messages import Want
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> N
             employee.offer_window = min(max(employee.offer_window * 4, outside + OFFERS_MIN), OFFERS_MAX)
     elif node.now > employee.granted_at + SLOW_S:
         employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
+    if buggify("tiny windows"):
+        employee.offer_window = waiting + 1
     employee.granted_at = node.now
     employee.wanted = employee.granted = max(employee.offer_window - waiting, 1)
     node.outbox.append(Send(employee.conn, Want(employee.wanted), ()))
@@ -57,6 +60,7 @@ def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> N
 def recall_from_worker(node: NodeCore, employee: Employee) -> None:
     """The worker is on one long task: take what it has not started, and what the task has submitted, and do not queue
     more behind it for a while."""
+    sometimes("tasks behind a long one are recalled")
     employee.stuck_until = node.now + 2 * STUCK_S
     credit = max(node.num_idle_workers + node.want_credit + OFFERS_MIN - employee.wanted, 0)
     employee.wanted += credit
@@ -77,6 +81,7 @@ def pull_back(node: NodeCore, needed: int) -> None:
             return
         if not employee.recalled:
             needed -= count
+            sometimes("tasks without a place are asked back")
             employee.recalled = count
             employee.backlog -= count
             node.outbox.append(Send(employee.conn, Want(0, count), ()))

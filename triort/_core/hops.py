@@ -28,6 +28,7 @@ from triort._core.attempts import Attempt, Result
 from triort._core.backlog import Backlog
 from triort._core.links import BlobStore, Link, Loss
 from triort._model.ids import Address
+from triort._model.marks import sometimes
 from triort._model.outcomes import OutcomeKind
 
 
@@ -81,6 +82,7 @@ class Hops:
         attempt.payload = payload
         attempt.target = None
         if attempt.cancelled:
+            sometimes("a task that comes back unstarted has been cancelled")
             self.pass_result(attempt, cancelled(attempt))
             return False
         self.backlog.add_first(attempt)
@@ -106,6 +108,7 @@ class Hops:
             if not attempt.target.ended:
                 attempt.target.cancel(attempt)
         elif attempt.queued:
+            sometimes("a queued task is cancelled")
             self.backlog.remove(attempt)
             self.pass_result(attempt, cancelled(attempt))
 
@@ -132,6 +135,8 @@ class Hops:
                 self.cancel(attempt)
             elif attempt.queued:
                 self.backlog.remove(attempt)
+        if unanswered:
+            sometimes("a loss waits for the ends of its descendants")
         for address in [address for address in losses if address not in unanswered]:
             attempt, loss = losses.pop(address)
             self.pass_loss(attempt, loss)
@@ -152,6 +157,7 @@ class Hops:
             if attempt.origin is None or not attempt.origin.ended:
                 self.pass_loss(attempt, loss)
                 return
+            sometimes("a loss is the answer that another loss waits for")
             link, parent = attempt.origin, attempt.parent
 
 

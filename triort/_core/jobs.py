@@ -19,6 +19,7 @@ from triort._core.retries import after_loss
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, JobId, NodeId, make_address
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.marks import sometimes
 from triort._model.messages import JobAccepted, JobEnded, JobOutcomes, SubmitJob, TaskSpec
 from triort._model.outcomes import OutcomeKind
 
@@ -103,6 +104,7 @@ class JobBooks:
         """The client is gone: its jobs are cancelled, and nobody is told of their end."""
         for job in list(self.jobs.values()):
             if job.client == client:
+                sometimes("a client leaves with a job open")
                 job.complete = job.dropped = True
                 self._stop(job)
                 self._dirty[job.id] = job
@@ -130,6 +132,7 @@ class JobBooks:
         index = attempt.index
         options = attempt.spec.options
         if result.kind == OutcomeKind.ERROR and not job.cancelled and job.retried.get(index, 0) < options.retries:
+            sometimes("an item that raised is run again")
             job.retried[index] = job.retried.get(index, 0) + 1
             self._again(job, attempt)
             return

@@ -22,6 +22,7 @@ from triort._core.statuses import StatusDesk
 from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
+from triort._model.marks import sometimes
 from triort._model.messages import (
     Forget,
     Log,
@@ -212,6 +213,8 @@ class NodeCore:
         if read_receipt is not None:
             employee.link.read_receipt(read_receipt, is_idle=new_idle_count > 0)
         on_its_way = employee.link.queued + employee.link.results_unread
+        if on_its_way and new_idle_count:
+            sometimes("an idle count crosses what will make it wrong")
         employee.num_idle_workers = max(min(new_idle_count, employee.num_workers) - on_its_way, 0)
         if employee.num_idle_workers:
             employee.stuck_until = 0.0

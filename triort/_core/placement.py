@@ -19,6 +19,7 @@ from triort._core.backlog import Backlog
 from triort._core.links import Link
 from triort._model.ids import Digest
 from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, DURATION_WEIGHT, OFFERS_MIN
+from triort._model.marks import buggify
 
 Choose = Callable[[str, int], int]
 """``choose(name, n)`` draws from ``range(n)``; the stable name lets a simulation hold or shrink each draw."""
@@ -94,7 +95,8 @@ class Placement:
         if len(idle) > 1:
             start = self.choose("idle", len(idle))
             idle = idle[start:] + idle[:start]
-            idle.sort(key=lambda employee: -employee.num_idle_workers)
+            if not buggify("any idle employee first"):
+                idle.sort(key=lambda employee: -employee.num_idle_workers)
         return idle
 
     def assign(self, tasks: Sequence[Attempt], employees: Sequence[Employee]) -> list[tuple[Attempt, Employee]]:

@@ -4,6 +4,7 @@ import msgspec
 
 from triort._core.attempts import Attempt, Result
 from triort._core.links import Loss
+from triort._model.marks import sometimes
 from triort._model.outcomes import Crash, OutcomeKind
 
 _crash = msgspec.msgpack.Decoder(Crash)
@@ -20,7 +21,9 @@ def after_loss(attempt: Attempt, loss: Loss, crashes: int, is_cancelled: bool) -
         return Result(attempt.address, OutcomeKind.CANCELLED, 0, b"")
     options = attempt.spec.options
     if not options.at_most_once and crashes < options.crash_limit:
+        sometimes("a lost task is submitted again")
         return None
+    sometimes("a task has crashed for good")
     try:
         crash = _crash.decode(loss.crash)
     except msgspec.MsgspecError:  # empty, or a peer's nonsense: it is only for people to read

@@ -22,6 +22,7 @@ import attrs
 from triort._core.links import Link
 from triort._model.ids import Address
 from triort._model.limits import GRACE_S
+from triort._model.marks import sometimes
 
 
 class Action(enum.Enum):
@@ -69,6 +70,7 @@ class Watch:
             if self._stubborn_since is None:
                 self._stubborn_since = now
             if now - self._stubborn_since >= GRACE_S:
+                sometimes("a task that ignores its cancel costs its worker")
                 return [Action.KILL]
             actions = [Action.POKE]
         else:

@@ -28,6 +28,7 @@ from triort._core.running import Stop as Stop
 from triort._core.worker_handlers import FROM_BOSS
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, NodeId, make_address
+from triort._model.marks import buggify, sometimes
 from triort._model.messages import Message, TaskSpec, Update, Waiting
 from triort._model.outcomes import OutcomeKind
 
@@ -144,6 +145,7 @@ class WorkerCore:
         while self._deadlines and self._deadlines[0][0] <= self.now:
             child = self.children.get(heapq.heappop(self._deadlines)[1])
             if child is not None:
+                sometimes("the deadline of an open child has passed")
                 child.timed_out = True
                 self.cancel_child(child)
 
@@ -155,6 +157,7 @@ class WorkerCore:
         options = attempt.spec.options
         if result.kind == OutcomeKind.ERROR and not child.cancelled and child.retries < options.retries:
             child.retries += 1
+            sometimes("a child that raised is run again")
             self._again(child)
             return
         self._settled(child, result)
@@ -173,6 +176,8 @@ class WorkerCore:
 
     def offer(self, keep: int) -> None:
         """Give the boss new tasks as far as it wants them, the shallowest first; ``keep`` tasks stay."""
+        if keep and buggify("a worker keeps nothing for itself"):
+            keep = 0
         while self.want > 0 and len(self.backlog) > keep:
             attempt = self.backlog.pop_shallowest_new()
             if attempt is None:

@@ -61,7 +61,7 @@ class Execution:
         sync_tasks = self.sync_tasks
         self._until_ns = until_ns
         if sync_tasks.resumable:
-            wait = sync_tasks.resumable.popleft()
+            wait = sync_tasks.resumable.pop(0)
             self.worker.waits.end(wait.running)
             sync_tasks.resume(wait)
         elif self.worker.core.backlog and not self.worker.core.occupied:

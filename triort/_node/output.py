@@ -43,7 +43,7 @@ class TaskOutput:
         self._lines: list[tuple[JobId, str, str]] = []
         self._chars = 0
         self._dropped: dict[tuple[JobId, str], int] = {}
-        self._aside: deque[tuple[Running, str, str] | Log] = deque(maxlen=ASIDE_MAX)
+        self._aside: deque[tuple[Running, str, str] | Log] | None = None
         """What threads that a task has started have said: only the main thread touches the rest, and the link."""
 
     def write(self, running: Running, stream: str, text: str) -> None:
@@ -106,6 +106,8 @@ class TaskOutput:
             self.worker.conn.send_nowait(Print(job, stream, "".join(texts)))
 
     def _put_aside(self, said: tuple[Running, str, str] | Log) -> None:
+        if self._aside is None:
+            self._aside = deque(maxlen=ASIDE_MAX)
         self._aside.append(said)
         self.worker.page.words[UNSENT] = 1
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextvars
 import sys
 import warnings
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +48,7 @@ class SyncTasks:
     """The greenlets of a worker. ``run_batch`` starts tasks, one after the other, until it wants the hub."""
 
     def __init__(self, run_batch: Callable[[], None]) -> None:
-        self.resumable: deque[SyncWait] = deque()
+        self.resumable: list[SyncWait] = []
         self._run_batch = run_batch
         self._pool: list[greenlet.greenlet] = []
         self._hub: greenlet.greenlet | None = None

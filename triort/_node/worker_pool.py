@@ -19,6 +19,7 @@ from triort._core.watch import Action, Glance, Watch
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError
 from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_DELAY_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
+from triort._model.marks import buggify, sometimes
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
 from triort._node.machine import Template, WorkerProcess
@@ -153,6 +154,7 @@ class WorkerPool:
     def _on_exit(self, ended: WorkerExit) -> None:
         worker = self.workers.pop(ended.node_id, None)
         if worker is None:  # it ended just after it had started, and its start is still in the inbox; or it never did
+            sometimes("a worker ends before its start is in the books")
             self._early_exits[ended.node_id] = ended
             return
         words = worker.process.page.words
@@ -181,7 +183,9 @@ class WorkerPool:
             self.node.handle_system_error(
                 f"{len(self._restarts)} workers lost within {RESTART_WINDOW_S} s; slowing down"
             )
-        self.node.start_soon(self._start_replacement, RESTART_DELAY_S if is_slow else 0.0)
+        self.node.start_soon(
+            self._start_replacement, RESTART_DELAY_S if is_slow or buggify("slow replacements") else 0.0
+        )
 
     async def _start_replacement(self, delay_s: float) -> None:
         await trio.sleep(delay_s)

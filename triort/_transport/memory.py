@@ -43,8 +43,8 @@ class _Direct:
 class MemoryConnection:
     """One end of a link made by `open_memory_pair`."""
 
-    __slots__ = ("_carrier", "_end", "_ended", "_inbox", "_inbox_bytes", "_is_closed", "_outbox", "_outbox_bytes",
-                 "_readable", "name", "peer")  # fmt: skip
+    __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_outbox", "_outbox_bytes", "_reader",
+                 "name", "peer")  # fmt: skip
 
     def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
@@ -56,8 +56,7 @@ class MemoryConnection:
         self._inbox_bytes = 0
         self._is_closed = False
         self._end: Exception | None = None
-        self._readable: trio.Event | None = None
-        self._ended: trio.Event | None = None
+        self._reader: trio.lowlevel.Task | None = None
 
     def __repr__(self) -> str:
         return f"<MemoryConnection {self.name}>"
@@ -87,13 +86,8 @@ class MemoryConnection:
             self._carrier.carry(self, batch, size)
 
     async def run_writer(self) -> None:
-        """Nothing is ever left to write: sleeps until the link has ended at either side."""
-        if self._end is None and not self._is_closed:
-            if self._ended is None:
-                self._ended = trio.Event()
-            await self._ended.wait()
-        else:
-            await trio.lowlevel.checkpoint()
+        """Returns: nothing is ever left to write."""
+        await trio.lowlevel.checkpoint()
 
     async def receive(self) -> list[Received]:
         """Wait for messages and return all that have arrived. A checkpoint; a cancel loses nothing.
@@ -106,11 +100,16 @@ class MemoryConnection:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return received
         while not received:
-            if self._readable is None:
-                self._readable = trio.Event()
-            await self._readable.wait()
+            if self._reader is not None:
+                raise trio.BusyResourceError(f"another task receives from {self.name} already")
+            self._reader = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._stop_reading)
             received = self.receive_nowait()
         return received
+
+    def _stop_reading(self, raise_cancel: object) -> trio.lowlevel.Abort:
+        self._reader = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def receive_nowait(self) -> list[Received]:
         """All messages that have arrived; empty when there are none. Raises as `receive` does."""
@@ -125,13 +124,13 @@ class MemoryConnection:
 
     def close(self) -> None:
         """Close at once and drop what is not flushed; idempotent. A blocked `receive` raises
-        `trio.ClosedResourceError`, `run_writer` returns."""
+        `trio.ClosedResourceError`."""
         if self._is_closed:
             return
         self._is_closed = True
         self._outbox, self._outbox_bytes = [], 0
         self._inbox, self._inbox_bytes = [], 0
-        self._tell(is_end=True)
+        self._tell()
         self._carrier.hang_up(self)
 
     # -- for the carrier -----------------------------------------------------------------------------------------
@@ -148,14 +147,12 @@ class MemoryConnection:
         if self._end is None:
             self._end = error or trio.EndOfChannel(f"{self.name}: the peer has closed the link")
             self._outbox, self._outbox_bytes = [], 0
-            self._tell(is_end=True)
+            self._tell()
 
-    def _tell(self, *, is_end: bool = False) -> None:
-        if self._readable is not None:
-            self._readable.set()
-            self._readable = None
-        if is_end and self._ended is not None:
-            self._ended.set()
+    def _tell(self) -> None:
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            trio.lowlevel.reschedule(reader)
 
 
 def open_memory_pair(

@@ -7,6 +7,7 @@ and begins when all nodes have started.
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,6 +21,7 @@ from triort._core.server_core import ServerCore
 from triort._core.worker_core import WorkerCore
 from triort._model.errors import StartupError, TriortError
 from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S
+from triort._model.marks import observed
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import CURRENT
 from triort._node.checks import describe
@@ -74,6 +76,7 @@ class Cluster:
         """How each task has ended at its parent, the last time that it did."""
         self.slowness: dict[str, float] = {}
         self.on_outcome: Callable[[str], object] = lambda task: None
+        self._flips: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None
         self._pid = 100
         self._port = DEFAULT_MANAGER_PORT - 1
@@ -135,6 +138,15 @@ class Cluster:
         if self.violation is None:
             self.violation = violation
             self.scope.cancel()
+
+    def hit(self, name: str) -> None:
+        """The product has come to a `sometimes` mark."""
+        self.tell(Kind.MARK, what=name)
+
+    def flip(self, name: str) -> bool:
+        """Whether the product goes its rare way at this `buggify` point."""
+        self._flips[name] += 1
+        return self.draws.chance(self.plan.buggify.get(name, 0.0), "buggify", name, self._flips[name])
 
     def tells_frames(self) -> bool:
         """Whether frames are worth an event."""
@@ -298,7 +310,7 @@ async def open_cluster(plan: Plan, clock: SimClock, trace: Trace) -> AsyncIterat
     steps = _Steps()
     trio.lowlevel.add_instrument(steps)
     try:
-        with cluster.scope:
+        with cluster.scope, observed(cluster):
             async with trio.open_nursery() as nursery:
                 cluster._nursery = nursery
                 yield cluster

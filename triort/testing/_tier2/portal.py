@@ -53,6 +53,8 @@ def _yield(trap: Any) -> Generator[Any, Any, Any]:
 class Portal:
     """One coroutine that runs in a greenlet of its own."""
 
+    __slots__ = ("_context", "_library", "_outside")
+
     def __init__(self) -> None:
         self._outside: greenlet.greenlet | None = None
         self._context: dict[str, Any] = {}

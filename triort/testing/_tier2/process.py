@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import functools
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import greenlet
 import trio
 
-from triort._core.worker_core import Child, Running
+from triort._core.attempts import Result
+from triort._core.worker_core import Child, Running, WorkerCore
 from triort._model.errors import TaskInterrupted
 from triort._model.messages import Cancel, Message
 from triort._node.spawned import WorkerExit
@@ -53,9 +54,11 @@ class SimPage:
 class SimProcess:
     """One worker; `run` is a task of the cluster."""
 
-    replaced_here = True
+    __slots__ = ("_ended", "_held", "_poked", "_portal", "_tell_exit", "_wire", "children", "cluster", "is_dead",
+                 "name", "node_id", "page", "pid", "replaced_here", "slowness", "started", "worker")  # fmt: skip
 
     def __init__(self, cluster: Cluster, node_id: int, name: str, wire: Wire, tell_exit: Callable[..., None]) -> None:
+        self.replaced_here = True
         self.cluster = cluster
         self.node_id = node_id
         self.name = name
@@ -70,21 +73,20 @@ class SimProcess:
         """What the tasks here have submitted, by the names that the plan has for it."""
         self._wire = wire
         self._tell_exit = tell_exit
-        self._scope = trio.CancelScope()
         self._portal = Portal()
         self._held: Running | None = None
         self._poked: trio.Event | None = None
-        self._ended = trio.Event()
+        self._ended: trio.Event | None = None
 
     async def run(self) -> None:
         """The whole life of the process."""
         self.cluster.processes[self.name] = self
         self.cluster.tell(Kind.BORN, self.name, peer=self._wire.boss)
         try:
-            with self._scope:
-                conn = self._wire.employee_end
-                worker = self.worker = Worker(self.node_id, self.name, conn, self.page, self)
-                self._observe(worker)
+            if not self.is_dead:
+                worker = self.worker = Worker(self.node_id, self.name, self._wire.employee_end, self.page, self)
+                worker.core.handle_message = self._on_message  # type: ignore[method-assign]
+                worker.core._settled = self._on_settled  # type: ignore[method-assign]
                 await self._portal.run(worker.run)
         finally:
             self._finish_sync_tasks()
@@ -107,7 +109,9 @@ class SimProcess:
 
     async def wait_ended(self) -> None:
         """Wait until it has ended."""
-        await self._ended.wait()
+        if not self.is_dead:
+            self._ended = trio.Event()
+            await self._ended.wait()
 
     def close(self) -> None:
         """There is nothing to free."""
@@ -200,14 +204,16 @@ class SimProcess:
         self.cluster.tell(Kind.DIED, self.name, detail=how)
         self._wire.die(self.name)
         self._release_waits()
-        self._scope.cancel()
-        self._ended.set()
+        if self.worker is not None and self.worker.execution.nursery is not None:
+            self.worker.execution.nursery.cancel_scope.cancel()
+        if self._ended is not None:
+            self._ended.set()
         self._tell_exit(WorkerExit(self.node_id, self.pid, code, number, 0))
 
     def _release_waits(self) -> None:
         """Tasks wait, shielded, for the ends of their children: these will never come. And there will be no more."""
         if self.worker is not None:
-            self.worker.core.submit = self._refuse  # type: ignore[method-assign]
+            self.worker.core.submit = self._refuse  # type: ignore[method-assign, assignment]
             self.worker.release_waits()
 
     def _refuse(self, *args: object) -> Child:
@@ -223,22 +229,18 @@ class SimProcess:
                     own.parent = greenlet.getcurrent()
                     own.throw(Killed)
 
-    def _observe(self, worker: Worker) -> None:
-        """Tell what the books of this worker learn."""
-        core = worker.core
-        handle_message, settled = core.handle_message, core._settled
+    # -- what the books of the worker learn ----------------------------------------------------------------------
 
-        def observed_message(message: Message, parts: Any) -> None:
-            if isinstance(message, Cancel):
-                for address in message.addresses:
-                    self.cluster.tell(Kind.CANCELLED, self.name, number=address)
-            handle_message(message, parts)
+    def _on_message(self, message: Message, parts: Sequence[bytes]) -> None:
+        assert self.worker is not None
+        if isinstance(message, Cancel):
+            for address in message.addresses:
+                self.cluster.tell(Kind.CANCELLED, self.name, number=address)
+        WorkerCore.handle_message(self.worker.core, message, parts)
 
-        def observed_settled(child: Child, result: Any) -> None:
-            name = self.children.pop(child, None)
-            if name is not None:
-                self.cluster.tell_settled(self.name, name, result.kind, result.payload, child.attempt.address)
-            settled(child, result)
-
-        core.handle_message = observed_message  # type: ignore[method-assign]
-        core._settled = observed_settled  # type: ignore[method-assign]
+    def _on_settled(self, child: Child, result: Result) -> None:
+        assert self.worker is not None
+        name = self.children.pop(child, None)
+        if name is not None:
+            self.cluster.tell_settled(self.name, name, result.kind, result.payload, child.attempt.address)
+        WorkerCore._settled(self.worker.core, child, result)

@@ -57,12 +57,14 @@ class Direction:
     """The sender is dead; what its remains send is not even told."""
     corrupt: bool = False
     """The next frame to arrive cannot be read."""
-    held: list[tuple[Callable[..., None], tuple[object, ...]]] = attrs.Factory(list)
+    held: list[tuple[Callable[..., None], tuple[object, ...]]] | None = None
     """What has arrived and has to wait, in order."""
 
 
 class Wire:
     """The link called ``name`` between a boss and an employee (or a server and a client)."""
+
+    __slots__ = ("air", "boss", "boss_end", "down", "employee", "employee_end", "is_open", "level", "name", "up")
 
     def __init__(self, air: Air, name: str, boss: str, employee: str, level: int, first: tuple[int, int]) -> None:
         self.air = air
@@ -153,8 +155,8 @@ class Wire:
 
     def _release(self, way: Direction) -> None:
         if way.held_until_s <= self.air.now:
-            held, way.held = way.held, []
-            for fn, args in held:
+            held, way.held = way.held, None
+            for fn, args in held or ():
                 fn(*args)
 
     def _is_held(self, way: Direction, fn: Callable[..., None], *args: object) -> bool:
@@ -163,6 +165,7 @@ class Wire:
             return True
         if not way.held and way.held_until_s <= self.air.now:
             return False
+        way.held = way.held or []
         way.held.append((fn, args))
         return True
 
