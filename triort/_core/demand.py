@@ -51,7 +51,7 @@ def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> N
     elif node.now > employee.granted_at + SLOW_S:
         employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
     if buggify("tiny windows"):
-        employee.offer_window = waiting + 1
+        employee.offer_window = OFFERS_MIN
     employee.granted_at = node.now
     employee.wanted = employee.granted = max(employee.offer_window - waiting, 1)
     node.outbox.append(Send(employee.conn, Want(employee.wanted), ()))

@@ -35,6 +35,9 @@ class Process(Protocol):
     def clock_ns(self) -> int:
         """The clock in which the worker measures, and publishes deadlines for its boss."""
 
+    def clock_s(self) -> float:
+        """The same in seconds."""
+
     def attach(self, worker: Worker) -> AbstractContextManager[None]:
         """While the worker runs: take the boss's pokes, and know which task is on the CPU."""
 
@@ -51,6 +54,7 @@ class OwnProcess:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.clock_ns = time.perf_counter_ns
+        self.clock_s = time.perf_counter
 
     @contextmanager
     def attach(self, worker: Worker) -> Iterator[None]:

@@ -71,7 +71,7 @@ class Worker:
     async def run(self) -> None:
         """Serve the boss until it says shutdown or is gone."""
         self._token = trio.lowlevel.current_trio_token()
-        self.clock_offset = trio.current_time() - self.clock_ns() / 1e9
+        self.clock_offset = trio.current_time() - self.process.clock_s()
         try:
             with self.process.attach(self):
                 async with trio.open_nursery() as nursery:
@@ -80,8 +80,8 @@ class Worker:
                     self.conn.send_nowait(Started(1, self.name, self.process.pid))
                     try:
                         await self._loop()
-                    except (trio.EndOfChannel, trio.BrokenResourceError):
-                        pass  # the boss is gone, and with it everybody who could want a result
+                    except (trio.EndOfChannel, trio.BrokenResourceError, ProtocolError):
+                        pass  # the boss is gone for us, and with it everybody who could want a result
                     except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give
                         self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
                     self.release_waits()
@@ -98,7 +98,7 @@ class Worker:
 
     def clock(self) -> float:
         """The time on trio's clock, also where that cannot be asked."""
-        return self.clock_ns() / 1e9 + self.clock_offset
+        return self.process.clock_s() + self.clock_offset
 
     # -- the loop ------------------------------------------------------------------------------------------------
 

@@ -135,12 +135,14 @@ class MemoryConnection:
 
     # -- for the carrier -----------------------------------------------------------------------------------------
 
-    def deliver(self, batch: list[Received], size: int) -> None:
-        """Messages of the peer have arrived; they vanish if this end is closed."""
-        if not self._is_closed and self._end is None:
-            self._inbox += batch
-            self._inbox_bytes += size
-            self._tell()
+    def deliver(self, batch: list[Received], size: int) -> bool:
+        """Messages of the peer have arrived; they vanish, and it is False, if this end is closed."""
+        if self._is_closed or self._end is not None:
+            return False
+        self._inbox += batch
+        self._inbox_bytes += size
+        self._tell()
+        return True
 
     def deliver_end(self, error: Exception | None) -> None:
         """Nothing more will come: the peer has closed, or ``error``. The first end counts."""

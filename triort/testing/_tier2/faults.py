@@ -100,7 +100,7 @@ class Faults:
         wire = self._wire(fault)
         if wire is None:
             return False
-        wire.employee_end.close()
+        wire.close(wire.employee)
         return True
 
     def cut(self, fault: Fault) -> bool:

@@ -85,7 +85,6 @@ class SimTemplate:
         """The node is over: so are its workers."""
         for process in self.processes:
             process.kill()
-        self._exits_in.close()
 
     def _note_exit(self, ended: WorkerExit) -> None:
         cluster = self.machine.cluster
@@ -95,10 +94,7 @@ class SimTemplate:
         )
 
     def _send(self, ended: WorkerExit) -> None:
-        try:
-            self._exits_in.send_nowait(ended)
-        except (trio.ClosedResourceError, trio.BrokenResourceError):
-            pass  # the node is over
+        self._exits_in.send_nowait(ended)
 
 
 class SimMachine:

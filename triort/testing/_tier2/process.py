@@ -15,7 +15,7 @@ import functools
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import greenlet
 import trio
@@ -122,6 +122,10 @@ class SimProcess:
         """Virtual time."""
         return int(self.cluster.now * 1e9)
 
+    def clock_s(self) -> float:
+        """The same in seconds, to the last bit."""
+        return self.cluster.now
+
     @contextmanager
     def attach(self, worker: Worker) -> Iterator[None]:
         """The cluster has one instrument for all."""
@@ -156,10 +160,27 @@ class SimProcess:
         if self.is_dead:
             raise Killed
 
+    def crash(self) -> NoReturn:
+        """The task on the CPU kills its own process."""
+        assert self.worker is not None
+        if self.worker.in_async_task():
+            self.kill()
+        else:
+            self._portal.wait(self._kill_in_trio)
+        raise Killed
+
+    async def _kill_in_trio(self) -> None:
+        self.kill()
+
     def hold(self, seconds: float) -> None:
         """The sync task on the CPU computes for so long; raises `TaskInterrupted` when it is cancelled meanwhile."""
         if seconds > 0:
-            self._portal.wait(self._hold, seconds * self.slowness)
+            self.hold_until(self.cluster.now + seconds * self.slowness)
+
+    def hold_until(self, until_s: float) -> None:
+        """As `hold`, until that time."""
+        if self.cluster.now < until_s:
+            self._portal.wait(self._hold, until_s)
 
     def leave_cpu(self) -> None:
         """A step of an async task has ended; a sync task that holds the CPU still does."""
@@ -169,11 +190,10 @@ class SimProcess:
         else:
             self.worker.leave()
 
-    async def _hold(self, seconds: float) -> None:
+    async def _hold(self, until: float) -> None:
         worker = self.worker
         assert worker is not None
         running = self._held = worker.current_task()
-        until = self.cluster.now + seconds
         try:
             while self.cluster.now < until:
                 self._poked = trio.Event()
@@ -233,7 +253,7 @@ class SimProcess:
 
     def _on_message(self, message: Message, parts: Sequence[bytes]) -> None:
         assert self.worker is not None
-        if isinstance(message, Cancel):
+        if isinstance(message, Cancel) and not self.is_dead:
             for address in message.addresses:
                 self.cluster.tell(Kind.CANCELLED, self.name, number=address)
         WorkerCore.handle_message(self.worker.core, message, parts)
@@ -241,6 +261,6 @@ class SimProcess:
     def _on_settled(self, child: Child, result: Result) -> None:
         assert self.worker is not None
         name = self.children.pop(child, None)
-        if name is not None:
+        if name is not None and not self.is_dead:
             self.cluster.tell_settled(self.name, name, result.kind, result.payload, child.attempt.address)
         WorkerCore._settled(self.worker.core, child, result)

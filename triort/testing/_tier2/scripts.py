@@ -20,10 +20,9 @@ from triort._node.runtime import Runtime, get_runtime, open_nursery
 from triort._node.worker import Worker
 from triort._wire.payload import Ref
 from triort.testing._events import Kind, Violation
-from triort.testing._plan.oracle import CAUGHT
-from triort.testing._plan.plan import Batch, Compute, Job, Listen, Plan, Say, Task
+from triort.testing._plan.plan import CAUGHT, Batch, Compute, Job, Listen, Plan, Say, Task
 from triort.testing._tier2.cluster import Cluster
-from triort.testing._tier2.process import Killed, SimProcess
+from triort.testing._tier2.process import SimProcess
 
 LISTEN_S = 2e-4
 SHARED = ("a value that many tasks share", 17)
@@ -180,7 +179,7 @@ class _Attempt:
                 raise
             while self.cluster.now < until:
                 try:
-                    self.process.hold((until - self.cluster.now) / self.process.slowness)
+                    self.process.hold_until(until)
                 except TaskInterrupted:
                     continue
 
@@ -333,8 +332,7 @@ class _Attempt:
         task, count = self.task, self.scripts.failures[self.task.name]
         if task.poison and (task.poison < 0 or count < task.poison):
             self.scripts.failures[task.name] += 1
-            self.process.kill()
-            raise Killed
+            self.process.crash()
         if task.fails and (task.fails < 0 or count < task.fails):
             self.scripts.failures[task.name] += 1
             raise ScriptError(task.name)

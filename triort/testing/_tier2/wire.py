@@ -117,6 +117,12 @@ class Wire:
             self._later(way, self._arrive_end, way, end.peer, None)
         way.is_mute = way.is_gone = True
 
+    def close(self, node: str) -> None:
+        """This side closes in order: what it has sent arrives, then the end; what it has not read is lost."""
+        end = self.end_of(node)
+        self.hang_up(end)
+        end.deliver_end(None)
+
     def cut(self, *sides: str) -> None:
         """The link breaks: what is on its way is lost; the nodes named learn of it, others never do."""
         self.vanish()
@@ -179,10 +185,9 @@ class Wire:
             way.corrupt = False
             self._take_end(way, end, ProtocolError(f"{way.sender} sent a frame that cannot be read"))
             return
-        if self.air.tells_frames():
+        if end.deliver(batch, size) and self.air.tells_frames():
             what = ",".join(type(message).__name__ for message, _ in batch)
             self.air.tell(Event(self.air.now, Kind.DELIVER, way.receiver, what, way.sender, number))
-        end.deliver(batch, size)
 
     def _arrive_end(self, way: Direction, end: MemoryConnection, error: Exception | None) -> None:
         if error is None and self._is_held(way, self._take_end, way, end, error):
