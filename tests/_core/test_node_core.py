@@ -172,6 +172,17 @@ def test_a_manager_asks_below_for_what_it_lacks() -> None:
     assert node.below("m1", Update(0, 1)) == [(BOSS, Update(0, 1))]
 
 
+def test_what_comes_back_goes_on_to_the_boss_who_has_asked_for_it() -> None:
+    """To place it below again would be to ask for it again, for ever."""
+    node = Node(0, managers=[1])
+    node.core.placement.measure(FN, 100)
+    node.above(*submit(1, 2))
+    node.below("m0", Update(0, 1))
+    assert node.above(Want(0, 1)) == [("m0", Want(0, 1)), (BOSS, Update(0, 0))]
+    sent = node.below("m0", returned(1, 2), [b"2"])
+    assert sent[0] == (BOSS, returned(1, 2))
+
+
 def test_a_recall_is_answered_also_where_nothing_is_left() -> None:
     """Otherwise the boss goes by its old figure, asks again, and neither ever stops."""
     node = Node(1)

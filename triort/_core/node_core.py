@@ -192,6 +192,17 @@ class NodeCore:
             self.want_credit -= 1
             self.boss.place(attempt)
 
+    def hand_over(self, count: int) -> int:
+        """The boss has workers for so many tasks that wait here: given ones go back, others up as new."""
+        if self.boss is None:
+            return 0
+        done = self.hops.give_back(self.boss, count)
+        while done < count and (attempt := self.backlog.pop_shallowest_new()) is not None:
+            self.want_credit = max(self.want_credit - 1, 0)
+            self.boss.place(attempt)
+            done += 1
+        return done
+
     def recall(self, employee: Employee) -> None:
         """The employee is on one long task: take what it has not started, and what the task has submitted."""
         recall_from_worker(self, employee)

@@ -58,6 +58,8 @@ def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]
         attempt = link.close(address)
         if attempt is not None:
             node.hops.take_back(attempt, part)
+    if node.upstream.asked:
+        node.upstream.asked -= node.hand_over(node.upstream.asked)
     node.schedule_tasks([])
 
 
@@ -113,7 +115,7 @@ def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) ->
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
     node.want_credit += msg.credit
     if msg.recall:
-        missing = msg.recall - node.hops.give_back(link, msg.recall)
+        missing = node.upstream.asked = msg.recall - node.hand_over(msg.recall)
         node.upstream.owes_answer = True
         if missing:
             pull_back(node, missing)

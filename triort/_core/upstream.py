@@ -30,6 +30,9 @@ class Upstream:
     """Idle workers, of how many; None until `Started` has gone, which says that all are idle."""
     tasks: int = 0
     spare: int = 0
+    asked: int = 0
+    """How many tasks the boss wants back that were not here: those that come back from below go on to it, and are not
+    placed below again, or they would go to and fro for as long as the boss has idle workers elsewhere."""
     owes_answer: bool = False
     """The boss has asked for tasks back, and has to hear how many there still are: it asks nothing more until then."""
     _looks: int = 0

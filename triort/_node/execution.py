@@ -16,6 +16,7 @@ import trio
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
+from triort._model.marks import sometimes
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import CURRENT
 from triort._node.page import DONE, UNSENT
@@ -160,13 +161,15 @@ class Execution:
         """One async task, from its start to its outcome; runs in its own trio task."""
         worker = self.worker
         start = self._clock_ns()
+        if running.cancelled:  # since it was taken from the backlog: its function is not called any more
+            sometimes("an async task is cancelled before its first step")
+            self._end_async(running, OutcomeKind.CANCELLED, b"", start)
+            return
         CURRENT.set((worker, running))
         worker.enter(running)
         deadline = running.attempt.deadline
         scope = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
         handle = running.handle = AsyncTask(scope)
-        if running.cancelled:
-            self.stop(running)
         failure: BaseException | None = None
         value: Any = None
         try:
@@ -185,9 +188,12 @@ class Execution:
         CURRENT.set(None)
         worker.leave()
         handle.ended.set()
-        self._return(running, kind, data, start)
-        worker.act()
-        worker.wake()
+        self._end_async(running, kind, data, start)
+
+    def _end_async(self, running: Running, kind: int, data: bytes, start_ns: int) -> None:
+        self._return(running, kind, data, start_ns)
+        self.worker.act()
+        self.worker.wake()
 
     def _return(self, running: Running, kind: int, data: bytes, start_ns: int) -> None:
         worker = self.worker

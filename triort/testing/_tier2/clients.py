@@ -73,7 +73,7 @@ class SimClient:
             job._lose("this client is dead")
 
     async def _run_job(self, client: Client, job: Job) -> None:
-        await trio.sleep_until(self.cluster.base_s + job.at_s)
+        await trio.sleep_until(job.at_s)
         client = client.options(
             priority=job.priority,
             retries=job.retries,

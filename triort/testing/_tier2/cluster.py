@@ -40,10 +40,11 @@ from triort.testing._tier2.machine import SimListener, SimMachine
 from triort.testing._tier2.process import SimProcess
 from triort.testing._tier2.wire import Wire
 from triort.testing._trio.clock import SimClock
+from triort.testing._trio.failures import SimulationError
 
 SERVER_PORT = 7472
 START_S = 60.0
-"""When the time of the plan begins, at the earliest; what is told of the start has negative times."""
+"""How long before the time of the plan, which begins at 0, the nodes start."""
 
 
 @attrs.define(eq=False)
@@ -70,7 +71,6 @@ class Cluster:
         self.processes: dict[str, SimProcess] = {}
         self.node_processes: dict[str, NodeProcess] = {}
         self.wires: dict[str, Wire] = {}
-        self.base_s = START_S
         self.durations: Callable[[Callable[..., Any], SimProcess], float] = lambda call, process: 0.0
         self.outcomes: dict[str, Outcome] = {}
         """How each task has ended at its parent, the last time that it did."""
@@ -122,7 +122,7 @@ class Cluster:
         """An event for the trace. What a checker finds ends the run; it is not raised here, in the product's midst."""
         event = kind if isinstance(kind, Event) else Event(self.now, kind, node, what, peer, number, detail)
         try:
-            self.trace.tell(event._replace(time_s=round(event.time_s - self.base_s, 9)))
+            self.trace.tell(event._replace(time_s=round(event.time_s, 9)))
         except Violation as violation:
             self.violate(violation)
 
@@ -217,8 +217,9 @@ class Cluster:
             ports = [self.start_manager(f"m{number}", tree[1:]) for number in range(tree[0])]
             server = Server([("127.0.0.1", port) for port in ports], SERVER_PORT, name="s")
         await self._nursery.start(self._run_node, "s", server)
-        self.base_s = max(self.base_s, self.now)
-        await trio.sleep_until(self.base_s)
+        if self.now > 0:
+            raise SimulationError(f"the cluster has not started within {START_S:g} s")
+        await trio.sleep_until(0.0)
 
     def start_manager(self, name: str, tree: Sequence[int]) -> int:
         """Start a manager and all managers below it; its workers come with its boss. Returns its port."""

@@ -32,7 +32,7 @@ class Faults:
     def schedule(self) -> None:
         """Put all faults of the plan on the clock."""
         for fault in self.cluster.plan.faults:
-            self.cluster.at(self.cluster.base_s + fault.at_s, self.happen, fault)
+            self.cluster.at(fault.at_s, self.happen, fault)
 
     def happen(self, fault: Fault) -> None:
         """One fault, now."""

@@ -21,7 +21,7 @@ import greenlet
 import trio
 
 from triort._core.attempts import Result
-from triort._core.worker_core import Child, Running, WorkerCore
+from triort._core.worker_core import Child, Running, Settled, WorkerCore
 from triort._model.errors import TaskInterrupted
 from triort._model.messages import Cancel, Message
 from triort._node.spawned import WorkerExit
@@ -260,7 +260,9 @@ class SimProcess:
 
     def _on_settled(self, child: Child, result: Result) -> None:
         assert self.worker is not None
+        core = self.worker.core
+        WorkerCore._settled(core, child, result)
         name = self.children.pop(child, None)
         if name is not None and not self.is_dead:
-            self.cluster.tell_settled(self.name, name, result.kind, result.payload, child.attempt.address)
-        WorkerCore._settled(self.worker.core, child, result)
+            told = next(event.result for event in core.events if isinstance(event, Settled) and event.child is child)
+            self.cluster.tell_settled(self.name, name, told.kind, told.payload, child.attempt.address)

@@ -145,7 +145,7 @@ class _Attempt:
         if self.process.started.pop(self.address, None) is not None:
             how = "value" if kind is None else "cancelled" if kind in (trio.Cancelled, TaskInterrupted) else "error"
             self.cluster.tell(Kind.END, self.process.name, self.task.name, number=self.address, detail=how)
-            self.cluster.on_outcome(self.task.name)
+            self.cluster.at(self.cluster.now, self.cluster.on_outcome, self.task.name)
 
     def fail(self, text: str) -> None:
         """What this task has seen must not be."""

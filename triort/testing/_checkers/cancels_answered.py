@@ -1,0 +1,36 @@
+"""Every cancel is answered: soon where the task obeys, else when its grace time, and that of all below it, is over."""
+
+from __future__ import annotations
+
+from triort._model.ids import Address, show_address
+from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT, answer_s, links_of
+from triort.testing._run import Checker, World
+
+
+class CancelsAnswered(Checker):
+    """Holds for each cancel on each link, unless clocks or pauses are among the faults."""
+
+    name = "cancels_answered"
+
+    def begin(self, world: World) -> None:
+        """The run starts."""
+        super().begin(world)
+        self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in world.plan.faults)
+        self._bound_s = answer_s(world.plan)
+        self._since: dict[tuple[str, str, Address], float] = {}
+
+    def look(self) -> None:
+        """Which cancels are open, and since when."""
+        if self._is_off:
+            return
+        now, since = self.world.now, {}
+        links = [(name, link) for name, core in self.world.nodes.items() for link in links_of(core)]
+        links += [(name, core.boss) for name, core in self.world.workers.items()]
+        for name, link in links:
+            for address in link.cancelling & link.sent.keys():
+                key = (name, link.name, address)
+                since[key] = self._since.get(key, now)
+                if now - since[key] > self._bound_s:
+                    text = f"for {now - since[key]:.3f} s"
+                    self.fail(f"{name}: {link.name} has not answered the cancel of {show_address(address)} {text}")
+        self._since = since

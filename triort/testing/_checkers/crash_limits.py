@@ -1,0 +1,59 @@
+"""``crash_limit`` is kept: a task is given up when it was to blame so often, and neither earlier nor later.
+
+To blame is what the boss knows to have been on the CPU of a worker that died: the event of its death names it, by the
+address. Where no death has named any, nothing can be said. A blame may be lost on its way, with a manager; then the
+count is too low, never too high.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from triort.testing._checkers.books import options_by_task
+from triort.testing._events import Event, Kind
+from triort.testing._plan.names import is_worker
+from triort.testing._run import Checker, World
+
+
+class CrashLimits(Checker):
+    """Holds for all tasks that may run more than once."""
+
+    name = "crash_limits"
+    kinds = frozenset({Kind.SUBMIT, Kind.START, Kind.SETTLE, Kind.DIED})
+
+    def begin(self, world: World) -> None:
+        """The run starts."""
+        super().begin(world)
+        self._options = options_by_task(world.plan)
+        self._names: dict[int, str] = {}
+        self._blames: Counter[str] = Counter()
+        self._managers_died = False
+        self._names_any = False
+
+    def see(self, event: Event) -> None:
+        """Count who is to blame, and compare."""
+        match event.kind:
+            case Kind.SUBMIT:
+                self._blames[event.what] = 0
+            case Kind.START:
+                self._names[event.number] = event.what
+                self._check_start(event)
+            case Kind.DIED if event.number:
+                self._names_any = True
+                self._blames[self._names.get(event.number, "")] += 1
+            case Kind.DIED if not is_worker(event.node):
+                self._managers_died = True
+            case Kind.SETTLE if event.detail == "crashed" and event.what in self._options:
+                self._check_end(event)
+
+    def _check_start(self, event: Event) -> None:
+        options = self._options.get(event.what)
+        if options is None or self._managers_died:
+            return
+        if self._blames[event.what] >= options.crash_limit:
+            self.fail(f"{event.what} starts on {event.node}, after {self._blames[event.what]} crashes it was to blame for")
+
+    def _check_end(self, event: Event) -> None:
+        options, blames = self._options[event.what], self._blames[event.what]
+        if self._names_any and not options.at_most_once and blames < options.crash_limit:
+            self.fail(f"{event.what} is given up after {blames} crashes, and may have {options.crash_limit - 1}")

@@ -1,0 +1,39 @@
+"""A manager without workers gets no work, and what it has goes back: it could only keep it from others."""
+
+from __future__ import annotations
+
+from triort.testing._checkers.books import SILENT, crossing_s
+from triort.testing._run import Checker, World
+
+RETURN_S = 0.05
+CROSSINGS = 3
+
+
+class NoAttraction(Checker):
+    """Holds a little after a boss has heard that an employee has no workers left."""
+
+    name = "no_attraction"
+
+    def begin(self, world: World) -> None:
+        """The run starts."""
+        super().begin(world)
+        plan = world.plan
+        self._is_off = any(fault.kind in SILENT for fault in plan.faults)
+        held_s = sum(fault.for_s for fault in plan.faults)
+        self._bound_s = RETURN_S + CROSSINGS * crossing_s(plan) + held_s
+        self._since: dict[str, float] = {}
+
+    def look(self) -> None:
+        """Who has no workers, and since when."""
+        if self._is_off:
+            return
+        now = self.world.now
+        empty = {}
+        for core in self.world.nodes.values():
+            for employee in core.employees:
+                if not employee.num_workers:
+                    since = empty[employee.name] = self._since.get(employee.name, now)
+                    if employee.link.sent and now - since > self._bound_s:
+                        text = f"{len(employee.link.sent)} tasks are with {employee.name}"
+                        self.fail(f"{text}, which has had no workers for {now - since:.3f} s")
+        self._since = empty

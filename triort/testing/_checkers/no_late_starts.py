@@ -1,0 +1,89 @@
+"""What nobody wants any more does not start: once its parent's function is over, a sibling has failed, or its job is
+cancelled or without a client. A cancel on its way is given the time that it takes.
+"""
+
+from __future__ import annotations
+
+from triort.testing._checkers.books import SILENT, crossing_s
+from triort.testing._checkers.task_tree import Fences
+from triort.testing._events import Event, Kind
+from triort.testing._plan.names import is_client
+from triort.testing._plan.plan import Batch, FaultKind, Job
+from triort.testing._plan.walk import all_tasks, batches_of
+from triort.testing._run import Checker, World
+
+CANCELS_S = 0.02
+CROSSINGS = 3
+
+
+class NoLateStarts(Checker):
+    """Holds for each start on a worker that is not cut off."""
+
+    name = "no_late_starts"
+    kinds = Fences.kinds | {Kind.SUBMIT, Kind.START, Kind.END, Kind.SETTLE, Kind.FAULT}
+
+    def begin(self, world: World) -> None:
+        """The run starts."""
+        super().begin(world)
+        plan = world.plan
+        self._is_off = any(fault.kind in SILENT for fault in plan.faults)
+        self._bound_s = CANCELS_S + CROSSINGS * crossing_s(plan) + sum(fault.for_s for fault in plan.faults)
+        self._fences = Fences()
+        self._siblings: dict[str, list[str]] = {}
+        self._children: dict[str, list[str]] = {}
+        self._jobs = {job.name: job for job in plan.jobs}
+        for job in plan.jobs:
+            self._enter(job)
+        for task in all_tasks(plan):
+            self._children[task.name] = [child.name for batch in batches_of(task) for child in batch.children]
+            for batch in batches_of(task):
+                self._enter(batch)
+        self._unwanted: dict[str, tuple[float, str]] = {}
+        """What nobody wants any more: since when, and why."""
+        self._stopped: dict[str, tuple[float, str]] = {}
+        """Jobs that nobody wants any more."""
+        self._places: dict[str, str] = {}
+        """Where each task was submitted last."""
+
+    def _enter(self, group: Job | Batch) -> None:
+        names = [task.name for task in (group.items if isinstance(group, Job) else group.children)]
+        for name in names:
+            self._siblings[name] = names
+
+    def see(self, event: Event) -> None:
+        """Note who is wanted, and look at starts."""
+        match event.kind:
+            case Kind.SUBMIT:
+                self._unwanted.pop(event.what, None)
+                self._places[event.what] = event.node
+            case Kind.START:
+                self._check(event)
+            case Kind.END if event.detail not in ("killed", "crashed"):
+                self._drop(event, self._children.get(event.what, []), f"{event.what} is over")
+            case Kind.SETTLE if not event.detail.startswith("value"):
+                self._drop(event, self._siblings.get(event.what, []), f"{event.what} has failed")
+            case Kind.FAULT:
+                self._stop(event)
+            case Kind.CLOSE | Kind.OPEN | Kind.BORN:
+                self._fences.see(event)
+                if event.kind is Kind.CLOSE and is_client(event.peer):
+                    for job in self._jobs.values():
+                        if job.client == event.peer:
+                            self._stopped.setdefault(job.name, (event.time_s, "its client is gone"))
+
+    def _drop(self, event: Event, names: list[str], why: str) -> None:
+        for name in names:
+            if self._places.get(name) == event.node:
+                self._unwanted.setdefault(name, (event.time_s, why))
+
+    def _stop(self, event: Event) -> None:
+        if event.what == FaultKind.CANCEL_JOB and event.detail != "missed" and event.node in self._jobs:
+            self._stopped.setdefault(event.node, (event.time_s, "its job is cancelled"))
+
+    def _check(self, event: Event) -> None:
+        if self._is_off or self._fences.is_fenced(event.node):
+            return
+        for found in (self._unwanted.get(event.what), self._stopped.get(event.what.partition(".")[0])):
+            if found is not None and event.time_s > found[0] + self._bound_s:
+                text = f"{event.time_s - found[0]:.3f} s after {found[1]}"
+                self.fail(f"{event.what} starts on {event.node}, {text}")

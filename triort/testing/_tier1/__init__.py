@@ -1,0 +1,1 @@
+"""Tier 1: the pure cores of a whole cluster on one event heap; no trio, no processes, no bytes."""
