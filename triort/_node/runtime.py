@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import attrs
@@ -19,12 +20,18 @@ from triort._node.options import check_options, set_options
 from triort._node.worker import Worker
 from triort._wire import payload
 
+STAND_IN: ContextVar[Any] = ContextVar("triort_stand_in", default=None)
+"""What `get_runtime` gives where there is no worker at all: for `triort.testing`, which runs workflows sequentially."""
+
 
 def get_runtime() -> Runtime:
     """The runtime, for the task that calls this; does not block.
 
     Raises `UsageError` outside a task and off the task's thread.
     """
+    stand_in = STAND_IN.get()
+    if stand_in is not None:
+        return stand_in  # type: ignore[no-any-return]
     worker = Worker.current
     if worker is None:
         raise UsageError("get_runtime() works inside a task only; outside, use triort.run or triort.open_cluster")

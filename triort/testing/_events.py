@@ -54,7 +54,7 @@ class Event(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a task ended at its parent: ``kind`` is that of `OutcomeKind` in lower case, ``value`` is 0 for all but values."""
+    """How a task ended at its parent: ``kind`` is as `OutcomeKind` has it, in lower case; ``value`` is 0 for no value."""
 
     kind: str
     value: int = 0

@@ -1,8 +1,9 @@
 """A run as Chrome trace events, for Perfetto and chrome://tracing: a process per node, in hierarchy order.
 
 Tasks and jobs are slices; those of one node that overlap lie on threads of their own. Every message is a short slice at
-either end, with a flow between them. Times are virtual, in microseconds. Messages of one moment are drawn one behind
-the other, within the microsecond that follows, because a flow leaves from the innermost slice of its moment.
+either end, with a flow between them. Times are virtual, in microseconds from the first event on, which may come before
+0: a cluster starts before its run. Messages of one moment are drawn one behind the other, within the microsecond that
+follows, because a flow leaves from the innermost slice of its moment.
 """
 
 from __future__ import annotations
@@ -28,15 +29,25 @@ GLOBAL = frozenset({Kind.FAULT, Kind.MARK})
 
 def trace_json(run: Run) -> str:
     """The trace as JSON text."""
-    picture, events = draw_picture(run.events), run.events
+    origin_s = min(0.0, run.events[0].time_s) if run.events else 0.0
+    events = [event._replace(time_s=event.time_s - origin_s) for event in run.events] if origin_s else run.events
+    picture = draw_picture(events)
     pids = {node: number for number, node in enumerate(picture.nodes, 1)}
     entries = [*bar_entries(picture.bars, events, pids), *message_entries(picture, events, pids)]
     entries += [instant(event, pids) for event in events if event.kind in INSTANTS]
     if run.violation is not None:
         args = {"check": run.violation.check, "text": run.violation.text}
-        entries.append(point("violation: " + run.violation.check, micros(run.violation.time_s), 0, args))
+        entries.append(
+            point("violation: " + run.violation.check, micros(max(0.0, run.violation.time_s - origin_s)), 0, args)
+        )
     entries.sort(key=lambda entry: entry["ts"])
-    metadata = {"seed": run.plan.seed, "tier": run.tier, "trace": run.trace_hash, "events": run.num_events}
+    metadata = {
+        "seed": run.plan.seed,
+        "tier": run.tier,
+        "trace": run.trace_hash,
+        "events": run.num_events,
+        "origin_s": origin_s,
+    }
     trace = {"traceEvents": [*names(picture), *entries], "displayTimeUnit": "ms", "metadata": metadata}
     return json.dumps(trace, separators=(",", ":"))
 

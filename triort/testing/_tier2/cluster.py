@@ -75,6 +75,7 @@ class Cluster:
         self.outcomes: dict[str, Outcome] = {}
         """How each task has ended at its parent, the last time that it did."""
         self.slowness: dict[str, float] = {}
+        self.tells_calls = False
         self.on_outcome: Callable[[str], object] = lambda task: None
         self._flips: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None

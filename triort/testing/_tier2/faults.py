@@ -34,8 +34,8 @@ class Faults:
         for fault in self.cluster.plan.faults:
             self.cluster.at(fault.at_s, self.happen, fault)
 
-    def happen(self, fault: Fault) -> None:
-        """One fault, now."""
+    def happen(self, fault: Fault) -> bool:
+        """One fault, now; false if its target is not there."""
         hit = _TABLE[fault.kind](self, fault)
         self.missed += not hit
         detail = "" if hit else "missed"
@@ -44,6 +44,7 @@ class Faults:
                     f"towards {fault.side}" if fault.side else ""]  # fmt: skip
             detail = ", ".join(each for each in more if each)
         self.cluster.tell(Kind.FAULT, fault.target, fault.kind.value, detail=detail)
+        return hit
 
     def heal(self) -> None:
         """All that can be mended is."""

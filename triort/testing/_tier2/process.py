@@ -137,15 +137,39 @@ class SimProcess:
         @functools.wraps(call)
         def run_sync(*args: Any, **kwargs: Any) -> Any:
             self.check_alive()
-            self.hold(self.cluster.durations(call, self))
-            return call(*args, **kwargs)
+            with self._told():
+                self.hold(self.cluster.durations(call, self))
+                return call(*args, **kwargs)
 
         @functools.wraps(call)
         async def run_async(*args: Any, **kwargs: Any) -> Any:
             self.check_alive()
-            return await call(*args, **kwargs)
+            with self._told():
+                return await call(*args, **kwargs)
 
         return run_async if is_async else run_sync
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell when a user's function starts and ends; scripts of plans tell that themselves."""
+        assert self.worker is not None
+        if not self.cluster.tells_calls:
+            yield
+            return
+        attempt = self.worker.current_task().attempt
+        address, name = attempt.address, attempt.spec.options.name or attempt.spec.function_name
+        self.started[address] = name
+        self.cluster.tell(Kind.START, self.name, name, number=address)
+        how = "error"
+        try:
+            yield
+            how = "value"
+        except (trio.Cancelled, TaskInterrupted):
+            how = "cancelled"
+            raise
+        finally:
+            if self.started.pop(address, None) is not None:
+                self.cluster.tell(Kind.END, self.name, name, number=address, detail=how)
 
     def exit(self, code: int, reason: str) -> None:
         """The worker gives up: on a task that does not end, or because of a bug of its own."""

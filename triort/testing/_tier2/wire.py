@@ -7,6 +7,7 @@ arrives, then comes the end. What it does in its clean-up goes nowhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from triort._model.messages import Received
 from triort._transport.memory import MemoryConnection, open_memory_pair
 from triort.testing._events import Event, Kind
 
-HOLD_FOREVER = float("inf")
+HOLD_FOREVER = math.inf
 
 
 class Air(Protocol):
@@ -49,8 +50,8 @@ class Direction:
     receiver: str
     way: str
     number: int = 0
-    last_s: float = 0.0
-    held_until_s: float = 0.0
+    last_s: float = -math.inf
+    held_until_s: float = -math.inf
     is_mute: bool = False
     """Nothing that is sent from now on arrives: the sender is dead, or the link eats it."""
     is_gone: bool = False
@@ -149,7 +150,7 @@ class Wire:
         """What is held comes now; what was cut stays cut."""
         for way in (self.down, self.up):
             if way.held_until_s < HOLD_FOREVER:
-                way.held_until_s = 0.0
+                way.held_until_s = -math.inf
                 self._release(way)
 
     # -- inside --------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ function ticks(width) {
   const found = [];
   for (let k = Math.ceil(view.from / step); k * step <= view.to; k++) {
     const at = k * step;
-    if (view.mode === "time") found.push({ x: toX(at), text: timeText(at, step) });
+    if (view.mode === "time" && early && k < 0) found.push({ x: toX(at), text: k === -1 ? "start of the cluster" : "" });
+    else if (view.mode === "time") found.push({ x: toX(at), text: timeText(at, step) });
     else if (at >= 0 && at < numEvents && Number.isInteger(at)) found.push({ x: toX(at), text: `${seconds(events.time[at])}` });
   }
   return found;

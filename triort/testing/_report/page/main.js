@@ -54,8 +54,8 @@ showLegend();
 setFilter("");
 closeBelow(lanes.length > 80 ? 1 : Infinity);
 setMode(betterMode());
-fit();
+showRun();
 showSelected();
-if (run.violation) { scrollListTo(run.violation.event); }
+scrollListTo(run.violation ? run.violation.event : firstOfRun());
 new ResizeObserver(layOutLanes).observe(canvases.lanes);
 new ResizeObserver(repaint).observe(list);

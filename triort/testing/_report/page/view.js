@@ -19,13 +19,18 @@ let roomy = 1;
 const lineHeight = () => 20 * roomy, slotHeight = () => 15 * roomy, barHeight = () => Math.round(slotHeight() - 2);
 
 // -- the horizontal axis: seconds, or the number of the event ----------------------------------------------------
-const place = (i) => (view.mode === "time" ? events.time[i] : i);
+// What comes before time 0 is the start of the cluster, maybe long before: by time, it is drawn right before 0.
+const numEarly = lowerBound(events.time, 0);
+const early = numEarly > 0 && numEarly < numEvents
+  ? events.time[numEarly - 1] + Math.max(1e-6, events.time[numEvents - 1] * 0.02) : 0;
+const drawnTime = (time) => (time < 0 ? time - early : time);
+const place = (i) => (view.mode === "time" ? drawnTime(events.time[i]) : i);
 
 function extent() {
   if (view.mode === "order") return [-1, Math.max(1, numEvents)];
-  let first = numEvents ? events.time[0] : 0;
-  let last = numEvents ? events.time[numEvents - 1] : 1;
-  if (run.violation) { first = Math.min(first, run.violation.time); last = Math.max(last, run.violation.time); }
+  let first = numEvents ? drawnTime(events.time[0]) : 0;
+  let last = numEvents ? drawnTime(events.time[numEvents - 1]) : 1;
+  if (run.violation) { first = Math.min(first, drawnTime(run.violation.time)); last = Math.max(last, drawnTime(run.violation.time)); }
   const room = Math.max(1e-6, (last - first) * 0.03);
   return [first - room, last + room];
 }
@@ -41,7 +46,7 @@ function measure() {
 }
 const toX = (at) => ((at - view.from) / (view.to - view.from)) * stage.width;
 const fromX = (x) => view.from + (x / stage.width) * (view.to - view.from);
-const violationPlace = () => (view.mode === "time" ? run.violation.time : run.violation.event + 0.5);
+const violationPlace = () => (view.mode === "time" ? drawnTime(run.violation.time) : run.violation.event + 0.5);
 
 function setWindow(from, to) {
   const [low, high] = extent();
@@ -86,13 +91,22 @@ function setMode(mode) {
   for (const name of ["time", "order"]) byId(`by-${name}`).setAttribute("aria-pressed", String(mode === name));
 }
 
+// The first look is at what comes after the start of the cluster.
+const firstOfRun = () => (numEarly < numEvents ? numEarly : 0);
+
+function showRun() {
+  const [low, high] = extent(), first = firstOfRun();
+  setWindow(first ? place(first) - (high - place(first)) * 0.03 : low, high);
+}
+
 // By time, unless nearly all events crowd in a small part of it: then evenly.
 function betterMode() {
-  if (numEvents < 2) return "time";
-  const used = new Set(), [first, last] = [events.time[0], events.time[numEvents - 1]];
+  const start = firstOfRun(), number = numEvents - start;
+  if (number < 2) return "time";
+  const used = new Set(), [first, last] = [events.time[start], events.time[numEvents - 1]];
   if (last <= first) return "order";
-  for (let i = 0; i < numEvents; i++) used.add(Math.floor(((events.time[i] - first) / (last - first)) * 100));
-  return used.size < Math.min(25, numEvents / 2) ? "order" : "time";
+  for (let i = start; i < numEvents; i++) used.add(Math.floor(((events.time[i] - first) / (last - first)) * 100));
+  return used.size < Math.min(25, number / 2) ? "order" : "time";
 }
 
 // -- the vertical axis: lanes ------------------------------------------------------------------------------------
