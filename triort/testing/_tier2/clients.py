@@ -13,7 +13,7 @@ from triort._model.messages import JobOutcomes, Message, Parts
 from triort.testing._events import Kind
 from triort.testing._plan.plan import Job
 from triort.testing._tier2.cluster import Cluster
-from triort.testing._tier2.scripts import function_of
+from triort.testing._tier2.functions import function_of
 
 _HOW = {TaskCancelled: "cancelled", TaskTimeout: "timeout", TaskCrashed: "crashed", ConnectionLost: "lost"}
 

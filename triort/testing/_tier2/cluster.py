@@ -23,13 +23,11 @@ from triort._model.errors import StartupError, TriortError
 from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S
 from triort._model.marks import observed
 from triort._model.outcomes import OutcomeKind
-from triort._node.async_tasks import CURRENT
 from triort._node.checks import describe
 from triort._node.handshake import greet, make_hello
 from triort._node.manager import Manager
 from triort._node.server import Server
 from triort._node.server_base import DEFAULT_MANAGER_PORT, ServerBase
-from triort._node.worker import Worker
 from triort._transport.memory import MemoryConnection
 from triort._wire import payload
 from triort.testing._events import Event, Kind, Outcome, Violation
@@ -38,6 +36,7 @@ from triort.testing._plan.plan import Plan
 from triort.testing._run import Trace
 from triort.testing._tier2.machine import SimListener, SimMachine
 from triort.testing._tier2.process import SimProcess
+from triort.testing._tier2.steps import Steps
 from triort.testing._tier2.wire import Wire
 from triort.testing._trio.clock import SimClock
 from triort.testing._trio.failures import SimulationError
@@ -283,33 +282,11 @@ class Cluster:
             process.node.sel.put_nowait(process.node.handle_shutdown)
 
 
-class _Steps(trio.abc.Instrument):
-    """One for all workers: which task is on the CPU of its worker, by the context of each step."""
-
-    def __init__(self) -> None:
-        self._entered: Worker | None = None
-
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        """Trio is about to run a step of ``task``."""
-        current = task.context.get(CURRENT)
-        if current is not None:
-            self._entered, running = current
-            self._entered.enter(running)
-
-    def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """The step has ended."""
-        if self._entered is not None:
-            worker, self._entered = self._entered, None
-            process = worker.process
-            assert isinstance(process, SimProcess)
-            process.leave_cpu()
-
-
 @asynccontextmanager
 async def open_cluster(plan: Plan, clock: SimClock, trace: Trace) -> AsyncIterator[Cluster]:
     """A cluster without nodes; leaving it ends all of them at once."""
     cluster = Cluster(plan, clock, trace)
-    steps = _Steps()
+    steps = Steps()
     trio.lowlevel.add_instrument(steps)
     try:
         with cluster.scope, observed(cluster):

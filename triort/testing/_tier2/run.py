@@ -21,7 +21,7 @@ from triort.testing._run import Checker, Run, Trace
 from triort.testing._tier2.clients import SimClient
 from triort.testing._tier2.cluster import START_S, Cluster, open_cluster
 from triort.testing._tier2.faults import Faults
-from triort.testing._tier2.scripts import scripts_of
+from triort.testing._tier2.functions import scripts_of
 from triort.testing._trio.clock import SimClock
 from triort.testing._trio.failures import SimulationError
 from triort.testing._trio.run import run

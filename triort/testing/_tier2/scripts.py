@@ -1,4 +1,4 @@
-"""What the tasks of a plan do on real workers: functions that look up their script by name and follow it step by step.
+"""What the tasks of a plan do on real workers, step by step.
 
 They use triort as users do. What they tell to the trace is what a checker could not see otherwise: when their function
 starts and ends, what they submit.
@@ -7,8 +7,7 @@ starts and ends, what they submit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -20,7 +19,7 @@ from triort._node.runtime import Runtime, get_runtime, open_nursery
 from triort._node.worker import Worker
 from triort._wire.payload import Ref
 from triort.testing._events import Kind, Violation
-from triort.testing._plan.plan import CAUGHT, Batch, Compute, Job, Listen, Plan, Say, Task
+from triort.testing._plan.plan import CAUGHT, Batch, Compute, Job, Listen, Say, Task
 from triort.testing._tier2.cluster import Cluster
 from triort.testing._tier2.process import SimProcess
 
@@ -37,6 +36,8 @@ class Scripts:
     """The scripts of the run that is going on, by task name, and how often each has failed."""
 
     cluster: Cluster
+    function_of: Callable[[Sequence[Task]], Callable[..., Any]]
+    """The function that tasks are submitted by."""
     tasks: dict[str, Task] = attrs.Factory(dict)
     failures: Counter[str] = attrs.Factory(Counter)
 
@@ -49,77 +50,7 @@ class Scripts:
             todo += [child for step in task.steps if isinstance(step, Batch) for child in step.children]
 
 
-_current: Scripts | None = None
-
-
-@contextmanager
-def scripts_of(cluster: Cluster, plan: Plan) -> Iterator[Scripts]:
-    """The scripts of a plan, for the time of its run."""
-    global _current
-    scripts = _current = Scripts(cluster)
-    try:
-        for job in plan.jobs:
-            scripts.learn(job)
-        yield scripts
-    finally:
-        _current = None
-
-
-def function_of(tasks: Sequence[Task]) -> Callable[..., Any]:
-    """The function for a batch: that of its first task, async if all are."""
-    table = _ASYNC if all(task.is_async for task in tasks) else _ANY
-    return table[tasks[0].function if tasks else "f"]
-
-
-async def f_async(name: str, shared: Any = None) -> int:
-    return await run_async(name, shared)
-
-
-async def g_async(name: str, shared: Any = None) -> int:
-    return await run_async(name, shared)
-
-
-async def h_async(name: str, shared: Any = None) -> int:
-    return await run_async(name, shared)
-
-
-def f_any(name: str, shared: Any = None) -> Any:
-    return run_any(name, shared)
-
-
-def g_any(name: str, shared: Any = None) -> Any:
-    return run_any(name, shared)
-
-
-def h_any(name: str, shared: Any = None) -> Any:
-    return run_any(name, shared)
-
-
-_ASYNC: dict[str, Callable[..., Any]] = {"f": f_async, "g": g_async, "h": h_async}
-_ANY: dict[str, Callable[..., Any]] = {"f": f_any, "g": g_any, "h": h_any}
-
-
-def run_any(name: str, shared: Any) -> Any:
-    """Run a sync task; for an async one, give its coroutine, which the worker awaits."""
-    scripts = _scripts()
-    if scripts.tasks[name].is_async:
-        return run_async(name, shared)
-    with _Attempt(scripts, name, shared) as attempt:
-        return attempt.run()
-
-
-async def run_async(name: str, shared: Any) -> int:
-    """Run an async task."""
-    with _Attempt(_scripts(), name, shared) as attempt:
-        return await attempt.run_async()
-
-
-def _scripts() -> Scripts:
-    assert _current is not None, "no plan is running"
-    return _current
-
-
-class _Attempt:
+class Attempt:
     """One attempt of one task: its steps in order. A context that tells of its start and end."""
 
     def __init__(self, scripts: Scripts, name: str, shared: Any) -> None:
@@ -136,7 +67,7 @@ class _Attempt:
         if shared is not None and shared != SHARED:
             self.fail(f"{name} was given {shared!r} as the shared value")
 
-    def __enter__(self) -> _Attempt:
+    def __enter__(self) -> Attempt:
         self.process.started[self.address] = self.task.name
         self.cluster.tell(Kind.START, self.process.name, self.task.name, number=self.address)
         return self
@@ -262,7 +193,7 @@ class _Attempt:
         async with open_nursery() as nursery:
             runtime = nursery._runtime = self.options(batch)
             for child in batch.children:
-                handle = nursery.start_soon(function_of([child]), child.name, *self.shared(runtime, batch))
+                handle = nursery.start_soon(self.scripts.function_of([child]), child.name, *self.shared(runtime, batch))
                 handles.append(handle)
                 self.name_children(self.newest_future(), [child])
         return _sum([handle.value for handle in handles])
@@ -287,14 +218,14 @@ class _Attempt:
         names = [child.name for child in batch.children]
         if batch.how in ("submit", "nursery"):
             futures = [
-                runtime.submit(function_of([child]), child.name, *shared, task_name=child.name)
+                runtime.submit(self.scripts.function_of([child]), child.name, *shared, task_name=child.name)
                 for child in batch.children
             ]
             for future, child in zip(futures, batch.children, strict=True):
                 self.name_children(future, [child])
         else:
             columns: list[list[Any]] = [names, *([ref] * len(names) for ref in shared)]
-            futures = [runtime.map(function_of(batch.children), *columns)]
+            futures = [runtime.map(self.scripts.function_of(batch.children), *columns)]
             self.name_children(futures[0], batch.children)
         for number in range(batch.talk):
             for future in futures:
