@@ -30,6 +30,7 @@ from triort._node.worker import EXIT_BUG, Worker
 from triort._transport.memory import MemoryConnection
 from triort.testing._events import Kind, Violation
 from triort.testing._tier2.portal import Portal
+from triort.testing._trio.shields import take_shields_off
 
 if TYPE_CHECKING:
     from triort.testing._tier2.cluster import Cluster
@@ -250,6 +251,7 @@ class SimProcess:
         self._release_waits()
         if self.worker is not None and self.worker.execution.nursery is not None:
             self.worker.execution.nursery.cancel_scope.cancel()
+            take_shields_off(self.worker.execution.nursery.parent_task)
         if self._ended is not None:
             self._ended.set()
         self._tell_exit(WorkerExit(self.node_id, self.pid, code, number, 0))

@@ -1,4 +1,4 @@
-"""Takes the shields off the cancel scopes of a run that has failed and waits behind one, so that it unwinds.
+"""Takes the shields off cancel scopes: of a run that has failed, or of a process that was killed, so that it unwinds.
 
 Which scopes a task is in has no public name; where trio does not have the names known, no shield is found.
 """
@@ -11,9 +11,9 @@ import trio
 from trio.lowlevel import Task
 
 
-def take_shields_off() -> bool:
-    """Whether there was one. Call it from trio's loop."""
-    root = trio.lowlevel.current_root_task()
+def take_shields_off(root: Task | None = None) -> bool:
+    """Whether there was one around this task, or one below it; by default around any. Call it from trio's loop."""
+    root = root or trio.lowlevel.current_root_task()
     shielded = [scope for task in _below(root) for scope in _scopes(task) if scope.shield] if root is not None else []
     for scope in shielded:
         scope.shield = False
