@@ -28,6 +28,7 @@ from triort.testing._trio.run import run
 from triort.testing._trio.schedule import schedule_named
 
 LOOK_S = 5e-3
+LOOK_AT_QUIET_S = 0.1
 REST_S = 30.0
 """How long the cluster may take to come to rest once all jobs have ended: more than the grace time."""
 
@@ -82,6 +83,8 @@ class _Outcome:
     cluster: Cluster | None = None
     missed: int = 0
     _violation: Violation | None = None
+    _seen: int = 0
+    _looked_s: float = 0.0
 
     @property
     def violation(self) -> Violation | None:
@@ -147,12 +150,14 @@ class _Outcome:
             self._fail(cluster, "nothing left", f"after the shutdown there is still {', '.join(left)}")
 
     def _look(self, cluster: Cluster) -> None:
-        """Let the checkers look at the books, now and then."""
-        for checker in self.trace.checkers:
-            try:
-                checker.look()
-            except Violation as violation:
-                cluster.violate(violation)
+        """Let the checkers look at the books, now and then; less often while nothing happens."""
+        if self.trace.num_events != self._seen or cluster.now >= self._looked_s + LOOK_AT_QUIET_S:
+            self._seen, self._looked_s = self.trace.num_events, cluster.now
+            for checker in self.trace.checkers:
+                try:
+                    checker.look()
+                except Violation as violation:
+                    cluster.violate(violation)
         self.clock.in_background_at(cluster.now + LOOK_S, self._look, cluster)
 
     def _fail(self, cluster: Cluster, check: str, text: str) -> None:
