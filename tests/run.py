@@ -1,8 +1,9 @@
-"""All checks, in one command: style, formatting, types, floors, the built wheel, and the tests last.
+"""All checks, in one command: style, formatting, types, floors, the built wheel, the oldest trio, the tests last.
 
 Stops at the first failure. Arguments are handed to pytest.
 """
 
+import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-SECTION_S_MAX = 540
+SECTION_S_MAX = 600
+GUARDS = ("tests/testing/test_trio_determinism.py", "tests/testing/test_guards_tier2.py")
 
 
 class Failed(Exception):
@@ -64,6 +66,18 @@ def check_wheel() -> None:
         call(python.parent / "triort", "--version", cwd=folder)
 
 
+def check_oldest_trio() -> None:
+    """The guards of determinism on the oldest trio that is supported; the tests at the end run them on the newest."""
+    oldest = re.search(r'"trio>=([0-9.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert oldest is not None, "pyproject.toml names the oldest trio"
+    with tempfile.TemporaryDirectory(prefix="triort-oldest-") as name:
+        python = Path(name) / "venv" / "bin" / "python"
+        call(sys.executable, "-m", "venv", Path(name) / "venv")
+        pytest = ("pytest", "pytest-trio", "pytest-timeout", "hypothesis")
+        call(python, "-m", "pip", "install", "-q", ROOT, f"trio=={oldest[1]}", *pytest)
+        call(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *GUARDS)
+
+
 def run_tests(arguments: Sequence[str]) -> None:
     folders = [name for name in ("tests", "sim") if (ROOT / name).is_dir()]
     call(sys.executable, "-m", "pytest", "-m", "not slow", *(arguments or folders))
@@ -75,6 +89,7 @@ CHECKS: dict[str, Callable[[], None]] = {
     "mypy --strict": check_types,
     "lint-imports": check_floors,
     "the built wheel": check_wheel,
+    "the oldest trio": check_oldest_trio,
 }
 
 

@@ -1,4 +1,4 @@
-"""The command ``triort``: demo, run, status."""
+"""The command ``triort``: demo, run, sim, status."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from triort._cli.running import mute_stdout
 COMMANDS = {
     "demo": "show a nested search on a cluster of this machine's CPUs, and how much faster it is",
     "run": "run a function of a file or module as a job, and print its result",
+    "sim": "replay, shrink, compare and show the plans of simulated runs",
     "status": "show the node tree of a running server",
 }
 

@@ -7,5 +7,5 @@ from triort.testing._conditions import sometimes as sometimes
 from triort.testing._events import Violation as Violation
 from triort.testing._plan.swarm import Faults as Faults
 from triort.testing._sim import Sim as Sim
-from triort.testing._sim_test import SimulatedTestFailed as SimulatedTestFailed
 from triort.testing._sim_test import sim_test as sim_test
+from triort.testing._user_seeds import SimulatedTestFailed as SimulatedTestFailed

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from triort._model.marks import observed
 from triort.testing._events import Violation
 
 if TYPE_CHECKING:
@@ -31,3 +34,26 @@ def compute(seconds: float) -> None:
     """In a simulation: the sync task that calls this takes so much virtual time on its CPU. Elsewhere: nothing."""
     if current:
         current[-1].compute(seconds)
+
+
+class _Nobody:
+    """Takes no interest in marks."""
+
+    def hit(self, name: str) -> None:
+        """Nothing."""
+
+    def flip(self, name: str) -> bool:
+        """Never."""
+        return False
+
+
+@contextmanager
+def set_aside() -> Iterator[None]:
+    """Inside, nothing is checked, counted or done the rare way, as if there were no simulation."""
+    kept = current[:]
+    current.clear()
+    try:
+        with observed(_Nobody()):
+            yield
+    finally:
+        current[:] = kept

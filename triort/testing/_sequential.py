@@ -25,6 +25,9 @@ from triort._model.outcomes import OutcomeKind
 from triort._node.runtime import STAND_IN
 from triort._wire import payload
 
+LOOKS_FOR_MESSAGES_MAX = 1000
+"""A task that has looked for messages so often in vain waits for one that will not come."""
+
 _trio_context: Any = trio._core._run.GLOBAL_RUN_CONTEXT
 
 
@@ -50,6 +53,7 @@ class SequentialRuntime:
         self._messages = messages
         self._cache = cache
         self._retries = retries
+        self._in_vain = 0
 
     def options(self, *, retries: int | None = None, **others: Any) -> SequentialRuntime:
         """Only the number of retries makes a difference to what comes out."""
@@ -110,6 +114,12 @@ class SequentialRuntime:
         """What the parent has said since the last call."""
         messages = list(self._messages)
         self._messages.clear()
+        self._in_vain = 0 if messages else self._in_vain + 1
+        if self._in_vain > LOOKS_FOR_MESSAGES_MAX:
+            raise UsageError(
+                "the oracle runs one task after the other, and this one waits for a message that its parent has not "
+                "sent yet; let the parent send it before it waits for the child"
+            )
         return messages
 
     def get_cache(self) -> dict[Any, Any]:

@@ -14,15 +14,21 @@ import trio
 from triort._client.session import Client
 from triort._model.errors import UsageError
 from triort._node.worker import Worker
+from triort.testing import _conditions
 from triort.testing._events import Violation
 from triort.testing._plan.plan import Fault, FaultKind
 from triort.testing._sequential import run_sequentially
 from triort.testing._tier2.cluster import Cluster
 from triort.testing._tier2.faults import Faults
 from triort.testing._tier2.process import SimProcess
+from triort.testing._user_looks import Looks
+from triort.testing._user_output import Output
 
 DURATION_S = 1e-2
 """How long a sync function holds its CPU, in the mean, unless the test says otherwise."""
+
+UNTIL_HEALED_S = 1e6
+"""Longer than any test."""
 
 
 class Sim:
@@ -32,8 +38,10 @@ class Sim:
     workers of one (a worker that replaces a dead one gets the next number), ``m0.m1`` a manager below a manager.
     """
 
-    def __init__(self, cluster: Cluster, faults: Faults) -> None:
+    def __init__(self, cluster: Cluster, faults: Faults, output: Output, looks: Looks) -> None:
         self._cluster = cluster
+        self._looks = looks
+        self._output = output
         self._faults = faults
         self._num_clients = 0
         self._calls: Counter[str] = Counter()
@@ -89,8 +97,9 @@ class Sim:
 
     def oracle(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What ``fn(*args, **kwargs)`` gives when its tasks run one after the other, without a cluster; raises what it
-        raises. Takes no virtual time."""
-        return run_sequentially(fn, *args, **kwargs)
+        raises. Takes no virtual time. What the tasks print is not shown, and what they state is not checked."""
+        with _conditions.set_aside(), self._output.muted():
+            return run_sequentially(fn, *args, **kwargs)
 
     # -- faults --------------------------------------------------------------------------------------------------
 
@@ -111,11 +120,11 @@ class Sim:
         kind = FaultKind.HALF_OPEN if half_open else FaultKind.CUT
         self._inject(Fault(self.time(), kind, name, side="boss" if half_open else ""))
 
-    def clog(self, name: str, for_s: float = 0.0) -> None:
+    def clog(self, name: str, for_s: float = UNTIL_HEALED_S) -> None:
         """Nothing gets through on the link of a node to its boss, for so long or until `heal`; then all does."""
         self._inject(Fault(self.time(), FaultKind.CLOG, name, for_s=for_s))
 
-    def slow(self, name: str, factor: float, for_s: float = 1e6) -> None:
+    def slow(self, name: str, factor: float, for_s: float = UNTIL_HEALED_S) -> None:
         """All that a node does takes ``factor`` times as long, for so long or until `heal`."""
         self._inject(Fault(self.time(), FaultKind.SLOW_NODE, name, for_s=for_s, factor=factor))
 
@@ -156,6 +165,7 @@ class Sim:
         if worker is None or worker.on_cpu is None or worker.in_async_task():
             raise UsageError("compute() is for sync tasks; in an async one use: await trio.sleep(seconds)")
         assert isinstance(worker.process, SimProcess)
+        self._looks.note_computing()
         worker.process.hold(seconds)
 
     def duration_s(self, call: Callable[..., Any], process: SimProcess) -> float:

@@ -15,7 +15,7 @@ from triort.testing._checkers.both_ends import BothEnds
 from triort.testing._checkers.idle_truth import IdleTruth
 from triort.testing._checkers.once_per_link import OncePerLink
 from triort.testing._checkers.tables_empty import TablesEmpty
-from triort.testing._events import Violation
+from triort.testing._events import Event, Violation
 from triort.testing._plan.plan import Plan
 from triort.testing._run import Run, Trace
 from triort.testing._sim import Sim
@@ -26,6 +26,9 @@ from triort.testing._trio.clock import SimClock
 from triort.testing._trio.failures import SimulationError
 from triort.testing._trio.run import run
 from triort.testing._trio.schedule import schedule_named
+from triort.testing._user_errors import as_violation, violation_of_run
+from triort.testing._user_looks import Looks
+from triort.testing._user_output import Output, taken_over
 
 TestFn = Callable[..., Coroutine[Any, Any, None]]
 LIVELOCK_EVENTS_MAX = 2_000_000
@@ -33,28 +36,48 @@ REST_S = 30.0
 
 
 @attrs.frozen
+class UserTest:
+    """A test as it was called."""
+
+    fn: TestFn
+    arguments: dict[str, Any]
+    durations: Mapping[str, float]
+    """By the names of functions."""
+
+
+@attrs.frozen
 class UserRun:
-    """How it went: the run, what it raised, and which `sometimes` held."""
+    """How it went: the run, what it raised, which `sometimes` held, and what was said meanwhile."""
 
     run: Run
     error: BaseException | None
     reached: dict[str, bool]
+    output: Output
 
 
-def run_user_test(
-    plan: Plan, fn: TestFn, args: tuple[Any, ...], kwargs: dict[str, Any], durations: Mapping[Callable[..., Any], float]
-) -> UserRun:
-    """Run ``fn(sim, *args, **kwargs)`` on a simulated cluster; raises nothing but what keeps a simulation from running."""
-    trace = Trace([OncePerLink(), TablesEmpty(), IdleTruth(), BothEnds()], keep_all=True)
+def full_name(call: Callable[..., Any]) -> str:
+    """The name by which a function is known that may have been pickled and made again."""
+    kind = type(call)
+    return f"{getattr(call, '__module__', kind.__module__)}.{getattr(call, '__qualname__', kind.__qualname__)}"
+
+
+def run_user_test(plan: Plan, test: UserTest, *, hold_back: bool = True) -> UserRun:
+    """Run the test on a simulated cluster; raises nothing but what keeps a simulation from running, and Ctrl-C."""
+    trace = _TestTrace([OncePerLink(), TablesEmpty(), IdleTruth(), BothEnds()], keep_all=True)
     clock = SimClock(now=-START_S, max_events=LIVELOCK_EVENTS_MAX)
     schedule = schedule_named(plan.schedule, plan.seed, plan.script, record=True)
-    body = _Body(plan, fn, args, kwargs, durations, trace, clock)
-    try:
-        run(body.main, seed=plan.seed, schedule=schedule, clock=clock)
-    except SimulationError as exc:
-        body.error = body.error or Violation(type(exc).__name__.lower(), str(exc), clock.now)
+    with taken_over(hold_back=hold_back) as output:
+        body = _Body(plan, test, trace, clock, output)
+        try:
+            run(body.main, seed=plan.seed, schedule=schedule, clock=clock)
+        except SimulationError as exc:
+            body.error = body.error or violation_of_run(exc, clock.now)
+        except BaseExceptionGroup as group:
+            if group.subgroup(KeyboardInterrupt) is None:
+                raise
+            raise KeyboardInterrupt from None
     error = body.error
-    violation = error if isinstance(error, Violation) or error is None else _as_violation(error, clock.now)
+    violation = error if isinstance(error, Violation) or error is None else as_violation(error, trace.ended_s)
     ended = Run(
         plan=plan,
         tier=2,
@@ -68,13 +91,25 @@ def run_user_test(
         marks=dict(trace.marks),
         script=dict(schedule.deviations),
     )
-    return UserRun(ended, error, body.reached)
+    return UserRun(ended, error, body.reached, output)
 
 
-def _as_violation(error: BaseException, now_s: float) -> Violation:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return Violation(type(error).__name__, str(error), now_s)
+class _TestTrace(Trace):
+    """Ends with the failure: what the cluster does on its way out explains nothing."""
+
+    cluster: Cluster | None = None
+    is_over = False
+    ended_s = 0.0
+
+    def end(self, now_s: float) -> None:
+        """The run has failed."""
+        if not self.is_over:
+            self.is_over, self.ended_s = True, now_s
+
+    def tell(self, event: Event) -> None:
+        """An event has happened."""
+        if not self.is_over and (self.cluster is None or self.cluster.violation is None):
+            super().tell(event)
 
 
 @attrs.define(eq=False)
@@ -82,12 +117,10 @@ class _Body:
     """The run as it goes on."""
 
     plan: Plan
-    fn: TestFn
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    durations: Mapping[Callable[..., Any], float]
-    trace: Trace
+    test: UserTest
+    trace: _TestTrace
     clock: SimClock
+    output: Output
     error: BaseException | None = None
     reached: dict[str, bool] = attrs.Factory(dict)
 
@@ -96,12 +129,13 @@ class _Body:
         async with open_cluster(self.plan, self.clock, self.trace) as cluster:
             for checker in self.trace.checkers:
                 checker.begin(cluster)
-            sim = Sim(cluster, Faults(cluster, {}))
+            self.trace.cluster = cluster
+            sim = Sim(cluster, Faults(cluster, {}), self.output, Looks(cluster))
             cluster.tells_calls = True
             cluster.durations = self._durations(sim)
             _conditions.current.append(sim)
             try:
-                with redirected(lambda: Worker.current):
+                with redirected(lambda: Worker.current), sim._looks.in_place():
                     await cluster.start(self.plan.tree)
                     sim._faults.schedule()
                     await self._run(sim)
@@ -113,11 +147,12 @@ class _Body:
 
     async def _run(self, sim: Sim) -> None:
         try:
-            await self.fn(sim, *self.args, **self.kwargs)
+            await self.test.fn(sim=sim, **self.test.arguments)
         except trio.Cancelled:
             raise  # a check has failed
         except BaseException as exc:  # whatever it is, it is how the test ended
             self.error = exc
+            self.trace.end(self.clock.now)
             sim._cluster.scope.cancel()
             await trio.lowlevel.checkpoint()
 
@@ -133,7 +168,8 @@ class _Body:
 
     def _durations(self, sim: Sim) -> Callable[[Callable[..., Any], SimProcess], float]:
         def duration_s(call: Callable[..., Any], process: SimProcess) -> float:
-            given = self.durations.get(call)
+            sim._looks.note_computing()
+            given = self.test.durations.get(full_name(call))
             return sim.duration_s(call, process) if given is None else given
 
         return duration_s

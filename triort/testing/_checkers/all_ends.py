@@ -30,7 +30,7 @@ class AllEnds(Checker):
     def see(self, event: Event) -> None:
         """Enter what begins, and take out what ends."""
         match event.kind:
-            case Kind.SUBMIT:
+            case Kind.SUBMIT if event.node not in self._lost_clients:
                 self._waits.setdefault(event.node, {})[event.what] = None
             case Kind.SETTLE:
                 self._waits.get(event.node, {}).pop(event.what, None)

@@ -1,4 +1,4 @@
-"""The books of each node agree with themselves: what is counted is there, and what is open lies in exactly one place."""
+"""The books of each node agree with themselves: what is counted is there, and what is open lies in one place."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ class BooksBalance(Checker):
         count = sum(batch[0] for batch in link.unread.values()) + len(link.out_tasks)
         cost = sum(batch[1] for batch in link.unread.values()) + sum(a.cost_us for a in link.out_tasks)
         if (link.queued, link.queued_us) != (count, cost):
-            self.fail(f"{name}: {link.queued} tasks of {link.queued_us} µs are queued, and {count} of {cost} are unread")
+            self.fail(
+                f"{name}: {link.queued} tasks of {link.queued_us} µs are queued, and {count} of {cost} are unread"
+            )
         if any(batch[0] < 1 or batch[1] < batch[0] for batch in link.unread.values()):
             self.fail(f"{name}: an unread batch without tasks, or without costs: {link.unread}")
         if any(number > link.batch_sent for number in link.unread):

@@ -51,7 +51,9 @@ class CrashLimits(Checker):
         if options is None or self._managers_died:
             return
         if self._blames[event.what] >= options.crash_limit:
-            self.fail(f"{event.what} starts on {event.node}, after {self._blames[event.what]} crashes it was to blame for")
+            self.fail(
+                f"{event.what} starts on {event.node}, after {self._blames[event.what]} crashes it was to blame for"
+            )
 
     def _check_end(self, event: Event) -> None:
         options, blames = self._options[event.what], self._blames[event.what]

@@ -4,7 +4,9 @@ cancelled or without a client. A cancel on its way is given the time that it tak
 
 from __future__ import annotations
 
-from triort.testing._checkers.books import SILENT, crossing_s
+import math
+
+from triort.testing._checkers.books import HOLDS, SILENT, crossing_s
 from triort.testing._checkers.task_tree import Fences
 from triort.testing._events import Event, Kind
 from triort.testing._plan.names import is_client
@@ -27,7 +29,9 @@ class NoLateStarts(Checker):
         super().begin(world)
         plan = world.plan
         self._is_off = any(fault.kind in SILENT for fault in plan.faults)
-        self._bound_s = CANCELS_S + CROSSINGS * crossing_s(plan) + sum(fault.for_s for fault in plan.faults)
+        self._bound_s = CANCELS_S + CROSSINGS * crossing_s(plan)
+        self._trouble_s = -1.0
+        """Until then a fault holds something up, or has done so."""
         self._fences = Fences()
         self._siblings: dict[str, list[str]] = {}
         self._children: dict[str, list[str]] = {}
@@ -77,6 +81,9 @@ class NoLateStarts(Checker):
                 self._unwanted.setdefault(name, (event.time_s, why))
 
     def _stop(self, event: Event) -> None:
+        if event.what in HOLDS:
+            for_s = max(fault.for_s for fault in self.world.plan.faults if fault.kind == event.what)
+            self._trouble_s = max(self._trouble_s, event.time_s + (for_s or math.inf))
         if event.what == FaultKind.CANCEL_JOB and event.detail != "missed" and event.node in self._jobs:
             self._stopped.setdefault(event.node, (event.time_s, "its job is cancelled"))
 
@@ -84,6 +91,6 @@ class NoLateStarts(Checker):
         if self._is_off or self._fences.is_fenced(event.node):
             return
         for found in (self._unwanted.get(event.what), self._stopped.get(event.what.partition(".")[0])):
-            if found is not None and event.time_s > found[0] + self._bound_s:
+            if found is not None and event.time_s > max(found[0], self._trouble_s) + self._bound_s:
                 text = f"{event.time_s - found[0]:.3f} s after {found[1]}"
                 self.fail(f"{event.what} starts on {event.node}, {text}")

@@ -10,12 +10,13 @@ from triort._model.limits import GRACE_S
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import Task
 from triort.testing._plan.risks import is_longer_than_grace
-from triort.testing._plan.spans import depth_of, seconds_down
+from triort.testing._plan.spans import extent_of
 from triort.testing._plan.swarm import Swarm
 
 GENEROUS_S = 100_000.0
 STUBBORN_SLOWNESS = 20.0
 """A stubborn task that is to end by itself does so even where all goes so much slower."""
+HOP_S = 1e-4
 CRASH_LIMIT = 1_000_000
 DURATIONS = ("tiny", "short", "heavy", "mixed")
 HOWS = ("next", "as_completed", "submit", "nursery")
@@ -151,7 +152,7 @@ class Choices:
             return _rounded(self.draws.uniform(0.02, 0.09, name, "timeout", "seconds"))
         if self.draws.chance(0.6, name, "timeout", "generous"):
             return GENEROUS_S
-        longest_s = max(seconds_down(task) + 1e-4 * depth_of(task) for task in tasks)
+        longest_s = max(extent.longest_s + HOP_S * extent.depth for extent in map(extent_of, tasks))
         return _rounded(longest_s * self.draws.uniform(0.3, 4.0, name, "timeout", "margin"))
 
 

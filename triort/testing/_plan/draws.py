@@ -2,8 +2,8 @@
 
 One random generator for a whole run would tie every draw to all that came before it: take one task away, and everything
 after it changes. So nothing here has a state. A draw is a hash of the seed and of a name that stays the same (a link
-and the number of a frame; a task and a step). All figures but those of `Draws.exponential` are made by
-arithmetic that is exact to the last bit everywhere, so a plan's latencies are the same on every machine.
+and the number of a frame; a task and a step). Figures are made by the four operations and square roots alone, which are
+exact to the last bit everywhere, and not by a logarithm, which is not: a seed is the same plan on every machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 _BITS = 64
 _UNIT = 2.0**-53
+_LOG_2 = 0.6931471805599453
+_LOG_SERIES = tuple(2.0 / divisor for divisor in range(19, 0, -2))
+_HALF_ROOT = math.sqrt(0.5)
 
 
 class Draws:
@@ -65,7 +68,7 @@ class Draws:
 
     def exponential(self, mean: float, *names: Name) -> float:
         """A waiting time: mostly short, seldom long, without bound."""
-        return -mean * math.log1p(-self.unit(*names))
+        return -mean * _log(1.0 - self.unit(*names))
 
     def heavy_tail(self, mean: float, at_most: float, *names: Name) -> float:
         """Mostly a quarter of ``mean`` or a little more, now and then many times it, but never above ``at_most``.
@@ -88,3 +91,16 @@ class Draws:
             for _ in range(5):  # to the power of 32: one in ten takes more than 3 % of the way, one in a hundred 72 %
                 part *= part
         return low + (high - low) * part
+
+
+def _log(value: float) -> float:
+    """The natural logarithm, by its series, so that it is the same everywhere."""
+    mantissa, exponent = math.frexp(value)
+    if mantissa < _HALF_ROOT:
+        mantissa, exponent = 2.0 * mantissa, exponent - 1
+    z = (mantissa - 1.0) / (mantissa + 1.0)
+    square = z * z
+    total = 0.0
+    for each in _LOG_SERIES:
+        total = total * square + each
+    return z * total + exponent * _LOG_2

@@ -15,11 +15,12 @@ from triort.testing._plan.choices import Choices
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.faults import draw_faults
 from triort.testing._plan.plan import PLAN_VERSION, Job, Plan, Task
+from triort.testing._plan.risks import outlasts_grace
 from triort.testing._plan.spans import span_of
 from triort.testing._plan.swarm import Faults, Features, Swarm
 from triort.testing._plan.trees import draw_latency, draw_tree
 from triort.testing._plan.walk import batches_of
-from triort.testing._plan.workload import draw_jobs
+from triort.testing._plan.workload import draw_jobs, draw_times
 
 TASKS = 60
 HEAL_S = 60.0
@@ -50,8 +51,10 @@ def generate(
     grown = draw_tree(draws, levels) if tree is None else list(tree)
     classes = draw_latency(draws, len(grown)) if latency is None else list(latency)
     choices = Choices(draws, Features.swarm() if features is None else features, size)
-    jobs = draw_jobs(choices, size, grown, classes)
-    span_s = max((job.at_s for job in jobs), default=0.0) + span_of(jobs, grown, classes)
+    jobs = draw_jobs(choices, size)
+    span_s = span_of(jobs, grown, classes)
+    jobs = draw_times(choices, jobs, span_s)
+    span_s += max((job.at_s for job in jobs), default=0.0)
     return Plan(
         version=PLAN_VERSION,
         seed=seed,
@@ -79,5 +82,5 @@ def _kills(task: Task, limit: int) -> int:
     """How many workers the task and all below it may kill before each has been blamed too often."""
     own = max(task.poison, 0)
     below = sum(_kills(child, batch.crash_limit) for batch in batches_of(task) for child in batch.children)
-    forever = task.poison < 0 or task.stubborn
+    forever = task.poison < 0 or outlasts_grace(task, 1.0)
     return own + (min(limit, KILLS_MAX) if forever else 0) + below * max(min(limit, 3), 1)

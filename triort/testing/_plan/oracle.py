@@ -30,6 +30,8 @@ events knows whether that has happened and asks `Fate.allows` with ``doomed``.
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 
 from triort._model.errors import UsageError
@@ -37,7 +39,7 @@ from triort.testing._events import Outcome
 from triort.testing._plan.fate import Fate as Fate
 from triort.testing._plan.plan import CAUGHT as CAUGHT
 from triort.testing._plan.plan import PLAN_VERSION, Batch, Job, Plan, Task
-from triort.testing._plan.risks import Risks, kills_of, risks_of
+from triort.testing._plan.risks import MANY, Risks, kills_of, outlasts_grace, risks_of
 from triort.testing._plan.values import ANY, Values, added, cut_to_size
 from triort.testing._plan.walk import batches_of, children_of, seconds_of
 
@@ -94,9 +96,9 @@ class _Oracle:
     def job(self, job: Job) -> None:
         for item in job.items:
             self._look_up(item, job, repeats=self.risks.losses, is_item=True)
+        failing = self._failing(job.items)
         for item in job.items:
-            others = any(self._own[other.name].kinds for other in job.items if other is not item)
-            self._look_down(item, others, job, is_reached=True)
+            self._look_down(item, failing != [] and failing != [item.name], job, is_reached=True)
 
     # -- from below to above -------------------------------------------------------------------------------------
 
@@ -104,7 +106,7 @@ class _Oracle:
         for batch in batches_of(task):
             for child in batch.children:
                 self._look_up(child, batch, repeats=repeats or options.retries > 0)
-        kills = kills_of(task, self.risks.slowness) + sum(self._own[child.name].kills for child in children_of(task))
+        kills = kills_of(task) + sum(self._own[child.name].kills for child in children_of(task))
         totals, batch_raises = self._totals(task, options)
         raises = task.fails != 0 and task.poison >= 0 and totals != frozenset()
         values, kinds = totals, {ERROR} if batch_raises else set()
@@ -122,6 +124,8 @@ class _Oracle:
             kinds.add(CRASHED)
             if is_item and self._must_crash(task, options) and not kinds - {CRASHED}:
                 values = frozenset()
+        if outlasts_grace(task, self.risks.slowness):  # only once it is cancelled, and so for nobody but its ancestors
+            kills += MANY
         own = self._own[task.name] = _Own(values, frozenset(kinds), batch_raises or raises, kills)
         return own
 
@@ -182,8 +186,12 @@ class _Oracle:
         self.fates[task.name] = Fate(own.values, kinds, doomed, is_reached)
         above = may_cancel or self._may_time_out(options)
         for batch in batches_of(task):
-            failing = [child.name for child in batch.children if self._own[child.name].kinds]
+            failing = self._failing(batch.children)
+            for_all = above or not batch.wait or batch.cancel_after_s is not None
             for child in batch.children:
-                others = len(failing) > 1 or (len(failing) == 1 and failing[0] != child.name)
-                stops = above or others or not batch.wait or batch.cancel_after_s is not None
+                stops = for_all or (failing != [] and failing != [child.name])
                 self._look_down(child, stops, batch, is_reached=is_reached)
+
+    def _failing(self, tasks: list[Task]) -> list[str]:
+        """Those that may end otherwise than by a value; two are as many as more."""
+        return list(itertools.islice((task.name for task in tasks if self._own[task.name].kinds), 2))

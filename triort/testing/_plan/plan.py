@@ -173,6 +173,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """After the last fault and job: how long all may take to end, in virtual seconds."""
     found: str = ""
     """The version of triort that it was found on, for plans that are kept."""
+    test: str = ""
+    """The test that was made by `triort.testing.sim_test` and has this plan: its load is in the test, not here."""
 
 
 LATENCIES: dict[str, tuple[float, float]] = {

@@ -19,7 +19,8 @@ PAUSE_S = GRACE_S - 1.0
 """A pause so long may look like a task that ignores its cancel, to the boss that waits for its end."""
 
 MANY = 10_000.0
-"""More workers than are ever killed because somebody's clock is wrong, and far below the default of ``crash_limit``."""
+"""More workers than are ever killed because a task ignores its cancel, or a clock is wrong; and far less than the
+default of ``crash_limit``."""
 
 ENDS_A_LINK = frozenset({
     FaultKind.CLOSE, FaultKind.CUT, FaultKind.HALF_OPEN, FaultKind.VANISH, FaultKind.CORRUPT_FRAME,
@@ -54,7 +55,7 @@ class Risks:
 def risks_of(plan: Plan) -> Risks:
     """What may happen in this plan."""
     slowness = _slowness(plan.faults)
-    killers = sum(1 for task in all_tasks(plan) if kills_of(task, slowness))
+    killers = sum(1 for task in all_tasks(plan) if task.poison or outlasts_grace(task, slowness))
     pauses = [pause_of(fault) for fault in plan.faults if fault.kind in PAUSES]
     is_clock_wrong = any(fault.kind in CLOCKS for fault in plan.faults)
     too_long = is_clock_wrong or max(pauses, default=0.0) >= PAUSE_S
@@ -75,11 +76,14 @@ def pause_of(fault: Fault) -> float:
     return math.inf if fault.kind in (FaultKind.CLOG, FaultKind.ONE_WAY) and not fault.for_s else fault.for_s
 
 
-def kills_of(task: Task, slowness: float) -> float:
-    """How many workers the task itself may take with it, by its poison or by ignoring a cancel for too long."""
-    if task.poison < 0 or (task.stubborn and is_longer_than_grace(task, slowness)):
-        return math.inf
-    return task.poison
+def kills_of(task: Task) -> float:
+    """How many workers the task takes with it by its poison."""
+    return math.inf if task.poison < 0 else task.poison
+
+
+def outlasts_grace(task: Task, slowness: float) -> bool:
+    """Whether the task, once it is cancelled, may ignore that until its worker is killed."""
+    return task.stubborn and is_longer_than_grace(task, slowness)
 
 
 def is_longer_than_grace(task: Task, slowness: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import msgspec
@@ -48,9 +49,10 @@ def size(plan: Plan) -> Size:
 
 
 def _set_fields(value: Task | Batch | Job) -> list[str]:
-    fields = msgspec.structs.fields(type(value))
-    return [
-        field.name
-        for field in fields
-        if field.default is not msgspec.NODEFAULT and getattr(value, field.name) != field.default
-    ]
+    return [name for name, default in _defaults(type(value)) if getattr(value, name) != default]
+
+
+@functools.cache
+def _defaults(kind: type[msgspec.Struct]) -> list[tuple[str, object]]:
+    fields = msgspec.structs.fields(kind)
+    return [(field.name, field.default) for field in fields if field.default is not msgspec.NODEFAULT]

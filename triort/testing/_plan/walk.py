@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from triort.testing._plan.plan import Batch, Compute, Plan, Task
@@ -44,4 +45,4 @@ def parents_of(plan: Plan) -> dict[str, str]:
 
 def seconds_of(task: Task) -> float:
     """How long the task itself computes in one try."""
-    return sum(step.seconds for step in task.steps if isinstance(step, Compute))
+    return math.fsum(step.seconds for step in task.steps if isinstance(step, Compute))

@@ -6,6 +6,7 @@ each task. So what a task looks like depends on its name and the size of its own
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import attrs
@@ -13,7 +14,6 @@ import msgspec
 
 from triort.testing._plan.choices import Choices, may_outlast_grace
 from triort.testing._plan.plan import Batch, Compute, Job, Listen, Say, Task
-from triort.testing._plan.spans import span_of
 
 JOBS_MAX = 4
 ITEMS_MAX = 6
@@ -39,26 +39,27 @@ class Setting:
     is_hopeless: bool = False
 
 
-def draw_jobs(choices: Choices, size: int, tree: Sequence[int], latency: Sequence[str]) -> list[Job]:
-    """Jobs of ``size`` tasks in all."""
+def draw_jobs(choices: Choices, size: int) -> list[Job]:
+    """Jobs of ``size`` tasks in all, submitted at once."""
     draws = choices.draws
     count = min(draws.between(1, JOBS_MAX, "jobs"), size) if choices.is_on("jobs") else 1
     clients = draws.between(1, CLIENTS_MAX, "clients") if choices.is_on("clients") else 1
-    jobs = [
+    return [
         _job(choices, f"j{number}", share, f"c{draws.integer(clients, 'client', number)}")
         for number, share in enumerate(shares(choices, size, count, "jobs"))
     ]
-    span_s = span_of(jobs, tree, latency)
-    return [
-        msgspec.structs.replace(job, at_s=draws.uniform(0.0, span_s, job.name, "at"))
-        if _is_later(choices, job)
-        else job
-        for job in jobs
-    ]
 
 
-def _is_later(choices: Choices, job: Job) -> bool:
-    return choices.is_on("later") and job.name != "j0" and choices.draws.chance(0.5, job.name, "later")
+def draw_times(choices: Choices, jobs: Sequence[Job], span_s: float) -> list[Job]:
+    """The same jobs, some of them submitted later, within ``span_s``."""
+    return [_later(choices, job, span_s) for job in jobs]
+
+
+def _later(choices: Choices, job: Job, span_s: float) -> Job:
+    draws = choices.draws
+    if not choices.is_on("later") or job.name == "j0" or draws.chance(0.5, job.name, "now"):
+        return job
+    return msgspec.structs.replace(job, at_s=round(draws.uniform(0.0, span_s, job.name, "at"), 6))
 
 
 def _job(choices: Choices, name: str, size: int, client: str) -> Job:
@@ -110,7 +111,7 @@ def _harmful(choices: Choices, task: Task, setting: Setting) -> Task:
     if setting.is_mortal and choices.is_on("poison") and draws.chance(MORTAL, name, "forever"):
         return msgspec.structs.replace(task, poison=-1, fails=0)
     if choices.few("poison", name):
-        return msgspec.structs.replace(task, poison=draws.between(1, 2, name, "poison"), fails=0)
+        return msgspec.structs.replace(task, poison=draws.between(1, 2, name, "poison", "tries"), fails=0)
     if any(isinstance(step, Batch | Listen) for step in task.steps):
         return task
     if setting.is_mortal and choices.is_on("stubborn") and draws.chance(MORTAL, name, "outlasts"):
@@ -150,8 +151,9 @@ def shares(choices: Choices, size: int, count: int, *names: str) -> list[int]:
     """``size`` in ``count`` parts of at least 1, by random weights."""
     if count == 1 or size == count:
         return [size // count] * count
-    weights = [choices.draws.unit(*names, "share", number) ** 2 + 1e-9 for number in range(count)]
-    spare, total = size - count, sum(weights)
+    units = [choices.draws.unit(*names, "share", number) for number in range(count)]
+    weights = [unit * unit + 1e-9 for unit in units]
+    spare, total = size - count, math.fsum(weights)
     parts, weight, given = [], 0.0, 0
     for each in weights:
         weight += each

@@ -7,7 +7,6 @@ limit, and so have those above it, or it was so from the beginning.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import attrs
@@ -18,7 +17,7 @@ from triort.testing._plan.check import check_plan
 from triort.testing._plan.choices import STUBBORN_SLOWNESS
 from triort.testing._plan.generate import heal_of
 from triort.testing._plan.plan import Batch, Job, Plan, Task
-from triort.testing._plan.risks import kills_of
+from triort.testing._plan.risks import outlasts_grace
 from triort.testing._plan.support import core_of
 from triort.testing._plan.walk import batches_of
 
@@ -65,7 +64,7 @@ def num_endless(plan: Plan) -> int:
 def _endless(tasks: Sequence[Task], options: Job | Batch, *, is_limited: bool) -> Iterator[Task]:
     is_limited = is_limited and (options.crash_limit <= LIMIT_MAX or options.at_most_once)
     for task in tasks:
-        if not is_limited and kills_of(task, STUBBORN_SLOWNESS) == math.inf:
+        if not is_limited and (task.poison < 0 or outlasts_grace(task, STUBBORN_SLOWNESS)):
             yield task
         for batch in batches_of(task):
             yield from _endless(batch.children, batch, is_limited=is_limited)

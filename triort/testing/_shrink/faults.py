@@ -9,6 +9,8 @@ from triort.testing._shrink.lists import left_out, minimized
 from triort.testing._shrink.rounding import rounder
 from triort.testing._shrink.search import Search
 
+EARLY_S = (1e-3, 1e-2, 0.1, 1.0)
+
 replace = msgspec.structs.replace
 
 
@@ -20,7 +22,7 @@ def fewer_faults(search: Search) -> None:
 
 
 def simpler_faults(search: Search) -> None:
-    """Round their times and figures."""
+    """Let them come early, and round their times and figures."""
     for field in ("at_s", "for_s", "factor"):
         for position in range(len(search.plan.faults)):
             _round(search, position, field)
@@ -29,7 +31,9 @@ def simpler_faults(search: Search) -> None:
 def _round(search: Search, position: int, field: str) -> None:
     faults = search.plan.faults
     fault = faults[position]
-    for figure in rounder(getattr(fault, field)):
-        simpler = [*faults[:position], replace(fault, **{field: figure}), *faults[position + 1 :]]
+    figure = getattr(fault, field)
+    earlier = [time_s for time_s in EARLY_S if time_s < figure] if field == "at_s" else []
+    for simple in [*earlier, *rounder(figure)]:
+        simpler = [*faults[:position], replace(fault, **{field: simple}), *faults[position + 1 :]]
         if search.attempt(replace(search.plan, faults=simpler)):
             return

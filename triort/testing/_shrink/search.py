@@ -69,7 +69,7 @@ class Search:
         if violation is None or not is_same_check(violation.check, self.violation.check):
             return False
         self.plan, self.violation = fair, violation
-        self.note(f"{self.runs} runs: {show_size(fair)}")
+        self.note(f"{_counted(self.runs, 'run')}: {show_size(fair)}")
         return True
 
     def attempt_each(self, plans: Sequence[Plan]) -> bool:

@@ -58,19 +58,22 @@ def _without_level(plan: Plan, level: int) -> Plan:
 
 
 def _with_fewer(plan: Plan) -> list[Plan]:
-    """One fan-out cut down to 1, to half, by 1."""
-    plans: list[Plan] = []
+    """All fan-outs cut down to 1, then to half; then one of them to 1, to half, by 1."""
+    trees = [[1] * len(plan.tree), [max(fan_out // 2, 1) for fan_out in plan.tree]]
     for level, fan_out in enumerate(plan.tree):
         for fewer in sorted({1, fan_out // 2, fan_out - 1} - {0, fan_out}):
-            tree = [*plan.tree[:level], fewer, *plan.tree[level + 1 :]]
-            faults = [
-                replace(fault, target=_renamed(fault.target, _managers(fault.target), plan.tree, tree))
-                if is_manager(fault.target) or is_worker(fault.target)
-                else fault
-                for fault in plan.faults
-            ]
-            plans.append(replace(plan, tree=tree, faults=faults))
-    return plans
+            trees.append([*plan.tree[:level], fewer, *plan.tree[level + 1 :]])
+    return [_with_tree(plan, tree) for tree in trees if tree != plan.tree]
+
+
+def _with_tree(plan: Plan, tree: list[int]) -> Plan:
+    faults = [
+        replace(fault, target=_renamed(fault.target, _managers(fault.target), plan.tree, tree))
+        if is_manager(fault.target) or is_worker(fault.target)
+        else fault
+        for fault in plan.faults
+    ]
+    return replace(plan, tree=tree, faults=faults)
 
 
 def _managers(target: str) -> list[int]:

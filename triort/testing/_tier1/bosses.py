@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from triort._core.links import Link, Loss, Send
+from triort._core.links import Link, Loss
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
 from triort._core.watch import Action, Watch

@@ -170,7 +170,9 @@ class Client(Node):
     def _hear(self, message: Print) -> None:
         mine = self._jobs.get(message.job)
         if mine is None:
-            raise Violation("print_home", f"{self.name} hears of a job that is over: {message.text!r}", self.cluster.now)
+            raise Violation(
+                "print_home", f"{self.name} hears of a job that is over: {message.text!r}", self.cluster.now
+            )
         if any(not line.startswith(f"{mine.plan.name}.") for line in message.text.splitlines()):
             raise Violation("print_home", f"{self.name} hears {message.text!r} as {mine.plan.name}", self.cluster.now)
         self.heard[mine.plan.name] = self.heard.get(mine.plan.name, 0) + message.text.count("\n")

@@ -11,7 +11,7 @@ from triort._core.node_core import NodeCore
 from triort._core.placement import Choose
 from triort._core.server_core import ServerCore
 from triort._core.worker_core import WorkerCore
-from triort._model.ids import NODE_ID_LIMIT, Address, NodeId, split_ids
+from triort._model.ids import Address, NodeId, split_ids
 from triort._model.messages import Started
 from triort.testing._events import Event, Kind, Outcome
 from triort.testing._plan.draws import Draws

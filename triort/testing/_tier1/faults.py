@@ -11,8 +11,8 @@ import attrs
 
 from triort._core.links import Send
 from triort._model.messages import Started
-from triort.testing._plan.plan import Compute, Fault, FaultKind, Job, Task
 from triort.testing._events import Kind
+from triort.testing._plan.plan import Compute, Fault, FaultKind, Job, Task
 from triort.testing._tier1.bosses import Boss
 from triort.testing._tier1.clients import STATUS_CHANCE, Client
 from triort.testing._tier1.cluster import Cluster
@@ -208,7 +208,8 @@ class Faults:
 
     def cancel_storm(self, fault: Fault) -> bool:
         names = [job.plan.name for client in self.cluster.clients.values() for job in client.requests.values()]
-        return any([self.cluster.cancel_job(name) for name in names])
+        hits = [self.cluster.cancel_job(name) for name in names]
+        return any(hits)
 
     def cancel_race(self, fault: Fault) -> bool:
         clients = self.cluster.clients.values()

@@ -20,29 +20,39 @@ KINDS = {kind: kind.name.lower() for kind in OutcomeKind}
 class Future:
     """The children of one batch."""
 
-    __slots__ = ("_activity", "_batch", "_said", "_worker", "cancelled", "failed", "open", "total")
+    __slots__ = ("_activity", "_batch", "_said", "_told", "_worker", "cancelled", "failed", "open", "total")
 
     def __init__(self, worker: Worker, activity: Activity, batch: Batch) -> None:
         self._worker = worker
         self._activity = activity
         self._batch = batch
         self._said: dict[int, int] = {}
+        self._told: set[int] = set()
         self.open: dict[int, Child] = {}
         self.total = 0
         self.failed = False
         self.cancelled = False
 
-    def settle(self, child: Child, result: Result) -> None:
-        """A child has ended."""
-        del self.open[child.index]
+    def tell(self, child: Child, result: Result) -> None:
+        """The outcome of a child is in the core's books; told once, however much later the task here learns of it."""
+        if child.index in self._told:
+            return
+        self._told.add(child.index)
         name = self._batch.children[child.index].name
         outcome = outcome_of(result.kind, result.payload)
-        self._worker.cluster.outcomes[name] = outcome
-        self._worker.tell(Kind.SETTLE, name, number=child.attempt.address, detail=str(outcome))
-        if result.kind == OutcomeKind.ERROR and not child.cancelled and child.retries != child.attempt.spec.options.retries:
-            raise Violation("retries_counted", f"{name} ended as error after {child.retries} retries", self._worker.now)
+        worker = self._worker
+        worker.cluster.outcomes[name] = outcome
+        worker.tell(Kind.SETTLE, name, number=child.attempt.address, detail=str(outcome))
+        retries = child.attempt.spec.options.retries
+        if result.kind == OutcomeKind.ERROR and not child.cancelled and child.retries != retries:
+            raise Violation("retries_counted", f"{name} ended as error after {child.retries} retries", worker.now)
+
+    def settle(self, child: Child, result: Result) -> None:
+        """A child has ended."""
+        self.tell(child, result)
+        del self.open[child.index]
         if result.kind == OutcomeKind.VALUE:
-            self.total += outcome.value
+            self.total += outcome_of(result.kind, result.payload).value
         else:
             self.note_failure(result)
         if not self.open:

@@ -1,7 +1,7 @@
 """What a task of a plan does, step by step, over a worker's core: `triort._node.runtime` without the user's function.
 
-A script is a generator. It yields what it waits for: `Hold` (so much of the CPU, or of the slot), `Hear` (so many messages
-in all), or a `Future`. The worker throws `Stopped` into it where the product interrupts or cancels the function.
+A script is a generator. It yields what it waits for: `Hold` (so much of the CPU, or of the slot), `Hear` (so many
+messages in all), or a `Future`. The worker throws `Stopped` into it where the product interrupts or cancels it.
 """
 
 from __future__ import annotations

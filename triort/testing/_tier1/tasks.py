@@ -173,9 +173,8 @@ class Tasks:
                 self._watch_stop(activity, 0.0)
             else:
                 self._stop_async(activity)
-        elif activity.state is State.WAITS:
-            if not activity.task.stubborn:
-                self.worker.make_ready(activity)
+        elif activity.state is State.WAITS and not activity.task.stubborn:
+            self.worker.make_ready(activity)
 
     def _stop_async(self, activity: Activity) -> None:
         """It ends at once, or (waiting for children) when these have ended."""

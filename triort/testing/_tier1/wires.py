@@ -1,6 +1,6 @@
 """Links between the nodes of tier 1: first in, first out, each frame with its own delay; and all that can befall them.
 
-A wire has two ends (`Pipe`); an end is the opaque ``conn`` of the core that has it. Frames carry the messages themselves.
+A wire has two ends (`Pipe`), each the opaque ``conn`` of the core that has it. Frames carry the messages themselves.
 """
 
 from __future__ import annotations

@@ -99,6 +99,9 @@ class Worker(Node):
                 core.handle_message(message, parts)
             self._mail_read += len(mail)
         core.expire()
+        for event in core.events:
+            if isinstance(event, Settled):
+                event.child.future.tell(event.child, event.result)
 
     def _tell_cancels(self, message: Cancel) -> None:
         for address in message.addresses:

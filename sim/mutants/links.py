@@ -1,0 +1,107 @@
+"""Bugs in `triort._core.links`: the books of one link, and what is packed into messages."""
+
+from __future__ import annotations
+
+from sim.mutants.planting import mutant, rewrite
+from triort._core.links import Link, _enter_parents, unpack_tasks
+from triort._core.node_core import NodeCore
+
+
+@mutant("all links of a node share one table of what was sent")
+def one_table_for_all():
+    return rewrite(NodeCore._adopt, ("link.touched = self.touched", "link.touched = self.touched; link.sent = self._links[0].sent"))
+
+
+@mutant("a link has one table, by address only, for both directions")
+def one_table_for_both():
+    return rewrite(NodeCore._adopt, ("link.touched = self.touched", "link.touched = self.touched; link.sent = link.received"))
+
+
+@mutant("what was said to a task is not said again when it is placed again")
+def talk_lost():
+    return rewrite(Link.place, ("    if attempt.talk:", "    if False:"))
+
+
+@mutant("the mark of a cancel stays when it is answered")
+def cancel_mark_stays():
+    return rewrite(Link.close, ("self.cancelling.discard(address)", "pass"))
+
+
+@mutant("an ended task does not give its credit back")
+def credit_leaks():
+    return rewrite(Link.close, ("            self.queued_us -= attempt.cost_us\n", ""))
+
+
+@mutant("a busy worker counts as having started all that it has read")
+def receipt_of_the_busy():
+    return rewrite(Link.read_receipt, ("    if is_idle:", "    if True:"))
+
+
+@mutant("a receipt counts for batches that were sent after it")
+def receipt_for_all():
+    return rewrite(Link.read_receipt, ("for number in self.unread if number <= receipt]", "for number in self.unread]"))
+
+
+@mutant("a receipt counts for results that were sent after it")
+def receipt_for_all_results():
+    return rewrite(Link.read_receipt, ("    if receipt >= self._results_batch:", "    if True:"))
+
+
+@mutant("a batch of tasks is read and not receipted")
+def lost_receipt():
+    return rewrite(unpack_tasks, ("    link.batch_read = message.batch\n", ""))
+
+
+@mutant("blobs go to the first link only")
+def blobs_sent_once():
+    return rewrite(
+        Link._flush_blobs,
+        ("known = self.known.setdefault(spec.job, set())",
+         "known = self.known.setdefault(spec.job, set(sorted(blobs.get(spec.job, ()))[1:]))"),
+    )  # fmt: skip
+
+
+@mutant("a deadline is passed on as a time and not as time left")
+def absolute_deadline():
+    return rewrite(Link._flush_batch, ("max(a.deadline - now, 0.0)", "a.deadline"))
+
+
+@mutant("a deadline is not passed on")
+def no_deadline():
+    return rewrite(Link._flush_batch, ("if a.deadline is not None}", "if False}"))
+
+
+@mutant("the owner of a task does not keep its payload")
+def payload_forgotten():
+    return rewrite(Link._flush_batch, ("if attempt.origin is not None:", "if True:"))
+
+
+@mutant("what goes up names an ancestor that the boss does not know")
+def untranslated_parent():
+    return rewrite(_enter_parents, ("address if is_given else parent.above", "address"))
+
+
+@mutant("a link knows the blobs of jobs that have ended")
+def known_for_ever():
+    return rewrite(Link.forget, ("self.known.pop(job, None)", "pass"))
+
+
+@mutant("a message to a task overtakes the task")
+def talk_first():
+    ahead = (
+        "    self.is_touched = False\n"
+        "    for address, payload in self.out_talk:\n"
+        "        outbox.append(Send(self.conn, Talk(address, len(payload)), [payload]))\n"
+        "    self.out_talk = []\n"
+    )
+    return rewrite(Link.flush, ("    self.is_touched = False\n", ahead))
+
+
+@mutant("of the cancels in one message only the first is sent")
+def one_cancel_of_many():
+    return rewrite(Link.flush, ("Cancel(addresses)", "Cancel(addresses[:1])"))
+
+
+@mutant("outcomes are sent in the order of their addresses, each under the next one's kind")
+def columns_slip():
+    return rewrite(Link._flush_results, ("[result.kind for result in results]", "[result.kind for result in results[::-1]]"))

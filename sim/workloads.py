@@ -1,0 +1,169 @@
+"""Loads by hand: what random plans come to seldom, because it is wide, deep, or needs everything at one moment.
+
+Tasks are written without names and named by their places. What is left to the seed (latencies, the schedule, times) is
+drawn by name, as everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from triort.testing._plan.draws import Draws
+from triort.testing._plan.generate import HEAL_S, SCHEDULES
+from triort.testing._plan.plan import PLAN_VERSION, Batch, Compute, Fault, FaultKind, Job, Listen, Plan, Say, Task
+from triort.testing._plan.trees import draw_latency
+
+Step = Compute | Listen | Say | Batch
+
+BUGGIFY = (
+    "a worker keeps nothing for itself",
+    "any idle employee first",
+    "batches of one",
+    "slow replacements",
+    "tiny windows",
+)
+"""All points of the product at which it may go a rare way; `test_marks` holds that there are no others."""
+
+# -- by hand ---------------------------------------------------------------------------------------------------------
+
+
+def task(*steps: Step, **options: Any) -> Task:
+    """A task without a name, which `job` gives it."""
+    return Task("", list(steps), **options)
+
+
+def leaf(seconds: float = 1e-3, **options: Any) -> Task:
+    """A task that only computes."""
+    return task(Compute(seconds), **options)
+
+
+def parent(children: Sequence[Task], seconds: float = 1e-3, *, is_async: bool = True, **options: Any) -> Task:
+    """A task with one batch, which has these options, and a little computing before and behind."""
+    return task(Compute(seconds), Batch(list(children), **options), Compute(seconds), is_async=is_async)
+
+
+def job(name: str, items: Iterable[Task], **options: Any) -> Job:
+    """A job; its tasks are named by their places."""
+    return Job(name, [_named(item, f"{name}.{index}") for index, item in enumerate(items)], **options)
+
+
+def _named(each: Task, name: str) -> Task:
+    steps: list[Step] = []
+    for number, step in enumerate(each.steps):
+        if isinstance(step, Batch):
+            children = [_named(child, f"{name}.{number}.{index}") for index, child in enumerate(step.children)]
+            step = msgspec.structs.replace(step, children=children)
+        steps.append(step)
+    return msgspec.structs.replace(each, name=name, steps=steps)
+
+
+def fault(kind: FaultKind | str, target: str, at_s: float = 0.0, **options: Any) -> Fault:
+    """A fault."""
+    return Fault(round(at_s, 6), FaultKind(kind), target, **options)
+
+
+def plan(
+    seed: int, tree: Sequence[int], jobs: Sequence[Job], faults: Sequence[Fault] = (), *,
+    latency: Sequence[str] | None = None, heal_s: float = HEAL_S,
+) -> Plan:  # fmt: skip
+    """A plan of these, whose latencies and schedule are drawn by the seed."""
+    draws = Draws(seed)
+    classes = draw_latency(draws, len(tree)) if latency is None else list(latency)
+    schedule = draws.choice(SCHEDULES, "schedule")
+    in_order = sorted(faults, key=lambda each: each.at_s)
+    return Plan(PLAN_VERSION, seed, list(tree), list(jobs), in_order, classes, schedule=schedule, heal_s=heal_s)
+
+
+def with_faults(before: Plan, *faults: Fault) -> Plan:
+    """The same plan with these faults, too."""
+    return msgspec.structs.replace(before, faults=sorted([*before.faults, *faults], key=lambda each: each.at_s))
+
+
+# -- loads -----------------------------------------------------------------------------------------------------------
+
+
+def storm(seed: int, tree: Sequence[int], *, num_parents: int, num_children: int) -> Plan:
+    """Five jobs of five clients, whose parents map children; all jobs are cancelled at one moment, in which results
+    come as well, and every fourth parent cancels its children itself."""
+    draws = Draws(seed)
+    jobs = []
+    for number in range(5):
+        parents = []
+        for index in range(num_parents):
+            names = ("storm", number, index)
+            children = [leaf(draws.heavy_tail(4e-3, 0.2, *names, child)) for child in range(num_children)]
+            cancel_after_s = draws.uniform(0.0, 0.02, *names, "cancel") if draws.chance(0.25, *names) else None
+            parents.append(parent(children, catch=cancel_after_s is not None, cancel_after_s=cancel_after_s))
+        jobs.append(job(f"j{number}", parents, client=f"c{number}"))
+    at_s = draws.uniform(0.005, 0.08, "storm", "at")
+    cancels = [fault(FaultKind.CANCEL_JOB, each.name, at_s) for each in jobs]
+    return plan(seed, tree, jobs, cancels, latency=[draws.choice(("memory", "local", "lan"), "storm", "latency")])
+
+
+def wide_tree(seed: int, tree: Sequence[int], *, num_items: int, num_children: int) -> Plan:
+    """Items that each map children, on a tree with many more workers than it needs at its end."""
+    items = [
+        task(Compute(0.05), Batch([leaf(0.05) for _ in range(num_children)]), Compute(0.001)) for _ in range(num_items)
+    ]
+    return plan(seed, tree, [job("j0", items)], latency=["lan"])
+
+
+def chain(seed: int, tree: Sequence[int], depth: int) -> Plan:
+    """Tasks each of which has one child, so many below each other; some are sync."""
+    draws = Draws(seed)
+    link = leaf(1e-4)
+    for number in range(depth - 1):
+        link = parent([link], 1e-5, is_async=draws.chance(0.7, "chain", number))
+    return plan(seed, tree, [job("j0", [link])])
+
+
+def flat(seed: int, tree: Sequence[int], num_items: int, mean_s: float = 1e-3) -> Plan:
+    """One job of many items, mostly short and seldom very long."""
+    draws = Draws(seed)
+    items = [leaf(round(draws.heavy_tail(mean_s, 1000 * mean_s, "flat", number), 7)) for number in range(num_items)]
+    return plan(seed, tree, [job("j0", items)])
+
+
+def crowd(seed: int, tree: Sequence[int], num_clients: int) -> Plan:
+    """Clients that come one after the other, each with a job; some of them go before it has ended."""
+    draws = Draws(seed)
+    jobs, faults = [], []
+    for number in range(num_clients):
+        client, names = f"c{number}", ("crowd", number)
+        at_s = round(draws.uniform(0.0, 0.05, *names, "at"), 6)
+        parents = [parent([leaf(draws.exponential(2e-3, *names, item, child)) for child in range(3)]) for item in range(2)]
+        jobs.append(job(f"j{number}", parents, client=client, at_s=at_s))
+        if draws.chance(0.4, *names, "dies"):
+            faults.append(fault(FaultKind.CLIENT_DEATH, client, at_s + draws.uniform(0.0, 0.02, *names, "later")))
+    return plan(seed, tree, jobs, faults)
+
+
+def poisoned(seed: int, tree: Sequence[int]) -> Plan:
+    """Parents whose children kill their worker, once or for ever, where both may share one worker."""
+    draws = Draws(seed)
+    items = []
+    for number in range(3):
+        names = ("poisoned", number)
+        poison = draws.choice((1, 2, -1), *names, "tries")
+        is_async = draws.chance(0.5, *names, "async")
+        children = [leaf(2e-3, poison=poison if child == 1 else 0, is_async=is_async) for child in range(3)]
+        items.append(parent(children, is_async=draws.chance(0.5, *names, "above"), crash_limit=2, catch=True))
+    made = plan(seed, tree, [job("j0", items, crash_limit=draws.between(1, 3, "poisoned", "limit"))])
+    return msgspec.structs.replace(made, heal_s=200.0)
+
+
+def talkative(seed: int, tree: Sequence[int]) -> Plan:
+    """Parents that send messages to children which wait for them, and children that print."""
+    draws = Draws(seed)
+    items = []
+    for number in range(4):
+        messages = draws.between(1, 5, "talkative", number)
+        children = [
+            task(Listen(min(child, messages)), Compute(5e-4), Say(child), Listen(messages), is_async=child % 2 == 0)
+            for child in range(4)
+        ]
+        items.append(parent(children, talk=messages, shared=True, is_async=number % 2 == 0))
+    return plan(seed, tree, [job("j0", items)])

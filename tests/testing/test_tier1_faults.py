@@ -1,0 +1,169 @@
+"""Each kind of fault on the pure cores, by name: what triort has an answer to changes no promise, all else is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.testing.tier1_plans import at, ends_of, events, leaves, of_jobs, parent, plan, ran
+from triort.testing._events import Kind
+from triort.testing._plan.plan import Batch, FaultKind, Job, Plan, Task
+from triort.testing._run import Run
+from triort.testing._tier1.run import run_tier1
+
+BUSY_S = 0.02
+TREE = [2, 3]
+ANSWERED = {
+    FaultKind.CRASH_WORKER: at(BUSY_S, FaultKind.CRASH_WORKER, "m0.w1"),
+    FaultKind.CRASH_MANAGER: at(BUSY_S, FaultKind.CRASH_MANAGER, "m0"),
+    FaultKind.JOIN_WORKER: at(BUSY_S, FaultKind.JOIN_WORKER, "m1"),
+    FaultKind.JOIN_MANAGER: at(BUSY_S, FaultKind.JOIN_MANAGER, "s", factor=3.0),
+    FaultKind.CLOSE: at(BUSY_S, FaultKind.CLOSE, "m0"),
+    FaultKind.CUT: at(BUSY_S, FaultKind.CUT, "m0"),
+    FaultKind.ONE_WAY: at(BUSY_S, FaultKind.ONE_WAY, "m0", for_s=0.5, side="boss"),
+    FaultKind.CLOG: at(BUSY_S, FaultKind.CLOG, "m0", for_s=0.5),
+    FaultKind.SLOW_NODE: at(BUSY_S, FaultKind.SLOW_NODE, "m0", for_s=0.5, factor=50.0),
+    FaultKind.SLOW_READER: at(BUSY_S, FaultKind.SLOW_READER, "m0", for_s=0.5),
+    FaultKind.CLOCK_OFFSET: at(BUSY_S, FaultKind.CLOCK_OFFSET, "s", factor=100.0),
+    FaultKind.CLOCK_DRIFT: at(BUSY_S, FaultKind.CLOCK_DRIFT, "m0", factor=3.0),
+    FaultKind.CANCEL_JOB: at(BUSY_S, FaultKind.CANCEL_JOB, "j0"),
+    FaultKind.CANCEL_STORM: at(BUSY_S, FaultKind.CANCEL_STORM, "s"),
+    FaultKind.CANCEL_RACE: at(BUSY_S, FaultKind.CANCEL_RACE, "j0"),
+    FaultKind.CLIENT_DEATH: at(BUSY_S, FaultKind.CLIENT_DEATH, "c0"),
+    FaultKind.DUPLICATE_CLIENT: at(BUSY_S, FaultKind.DUPLICATE_CLIENT, "c0"),
+    FaultKind.CORRUPT_FRAME: at(BUSY_S, FaultKind.CORRUPT_FRAME, "m0", side="boss"),
+}
+STOPPED = (FaultKind.CANCEL_JOB, FaultKind.CANCEL_STORM, FaultKind.CANCEL_RACE)
+
+
+def load(name: str = "j0", *, is_async: bool = False) -> list[Task]:
+    """Parents and children all over the cluster, for longer than a fault takes to come."""
+    return [
+        parent(f"{name}.{i}", Batch(leaves(f"{name}.{i}.1", 12, 0.01, is_async=is_async)), is_async=is_async)
+        for i in range(3)
+    ]
+
+
+@pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
+@pytest.mark.parametrize("kind", ANSWERED)
+def test_a_fault_with_an_answer_keeps_all_promises(kind: FaultKind, is_async: bool) -> None:
+    run = ran(plan(load(is_async=is_async), TREE, faults=[ANSWERED[kind]]))
+    assert run.missed == 0
+    assert events(run, Kind.FAULT, what=kind)
+    expected = "cancelled" if kind in STOPPED else "value"
+    assert ends_of(run) == ({} if kind is FaultKind.CLIENT_DEATH else {"j0": expected})
+
+
+@pytest.mark.parametrize("target", ["m1", "m0.m1", "m0.m1.w2", "c0"])
+@pytest.mark.parametrize("kind", [FaultKind.CLOSE, FaultKind.CUT, FaultKind.CORRUPT_FRAME], ids=str)
+@pytest.mark.parametrize("side", ["boss", "employee"])
+def test_the_end_of_any_link_is_answered(kind: FaultKind, target: str, side: str) -> None:
+    more = {"side": side} if kind is FaultKind.CORRUPT_FRAME else {}
+    run = ran(plan(load(), [2, 2, 2], faults=[at(BUSY_S, kind, target, **more)]))
+    assert ends_of(run) == {"j0": "lost" if target == "c0" else "value"}
+    assert run.missed == 0
+    assert any(target in (event.node, event.peer) for event in events(run, Kind.CLOSE))
+
+
+def test_a_manager_that_crashes_may_come_back_as_another_one() -> None:
+    run = ran(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.CRASH_MANAGER, "m0", for_s=0.02)]))
+    births = [event.time_s for event in events(run, Kind.BORN, node="m0")]
+    assert len(births) == 2
+    assert any(event.node.startswith("m0.w") and event.time_s > births[1] for event in events(run, Kind.START))
+
+
+def test_who_joins_gets_work() -> None:
+    faults = [at(0.01, FaultKind.JOIN_MANAGER, "m0", factor=2.0), at(0.01, FaultKind.JOIN_WORKER, "m0.m0")]
+    run = ran(plan(load(), [1, 1, 1], faults=faults))
+    busy = {event.node for event in events(run, Kind.START)}
+    assert {"m0.m1.w1", "m0.m1.w2", "m0.m0.w2"} <= busy
+
+
+def test_a_fault_without_its_target_misses() -> None:
+    faults = [
+        at(0.0, FaultKind.CRASH_WORKER, "m7.w1"),
+        at(0.0, FaultKind.JOIN_WORKER, "s"),
+        at(0.0, FaultKind.JOIN_MANAGER, "m0"),
+        at(9.0, FaultKind.CUT, "m9"),
+        at(9.0, FaultKind.CANCEL_JOB, "j0"),
+    ]
+    run = ran(plan(load(), TREE, faults=faults))
+    assert run.missed == 5
+    assert [event.detail for event in events(run, Kind.FAULT)] == ["missed"] * 5
+
+
+def test_a_server_without_its_last_manager_fails_and_its_clients_know() -> None:
+    run = ran(plan(load(), [1, 3], faults=[at(BUSY_S, FaultKind.CRASH_MANAGER, "m0")]))
+    assert ends_of(run) == {"j0": "lost"}
+    assert [event.detail for event in events(run, Kind.LOG)] == ["s has lost all of its managers"]
+
+
+def test_a_manager_of_managers_without_its_last_one_fails_alone() -> None:
+    run = ran(plan(load(), [2, 1, 2], faults=[at(BUSY_S, FaultKind.CRASH_MANAGER, "m0.m0")]))
+    assert ends_of(run) == {"j0": "value"}
+    assert events(run, Kind.DIED, node="m0")
+
+
+def test_a_manager_that_joins_while_its_boss_ends_does_not_stay() -> None:
+    faults = [at(BUSY_S, FaultKind.JOIN_MANAGER, "m0", factor=2.0), at(BUSY_S + 1e-5, FaultKind.CUT, "m0")]
+    run = ran(plan(load(), [2, 1, 2], faults=faults))
+    assert len(events(run, Kind.DIED, node="m0.m1")) == 1
+
+
+def test_a_manager_whose_workers_are_all_gone_keeps_no_tasks() -> None:
+    deaths = [at(BUSY_S + 0.004 * i, FaultKind.CRASH_WORKER, f"m0.w{i + 1}") for i in range(24)]
+    made = plan(leaves("j0", 900, 3e-3, is_async=False), [2, 1], faults=deaths)
+    run = ran(made)
+    assert any("slowing down" in event.detail for event in events(run, Kind.LOG))
+    assert ends_of(run) == {"j0": "value"}
+
+
+def test_a_second_client_of_the_same_name_takes_nothing_from_the_first() -> None:
+    run = ran(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.DUPLICATE_CLIENT, "c0") for _ in range(3)]))
+    assert ends_of(run) == {"j0": "value"}
+    assert len(events(run, Kind.OPEN, node="c0001")) == 1
+
+
+def test_a_dead_client_costs_only_its_own_jobs() -> None:
+    jobs = [Job("j0", load("j0")), Job("j1", load("j1"), client="c1")]
+    run = ran(of_jobs(jobs, TREE, faults=[at(BUSY_S, FaultKind.CLIENT_DEATH, "c0")]))
+    assert ends_of(run) == {"j1": "value"}
+
+
+# -- what triort has no answer to yet --------------------------------------------------------------------------------
+
+
+def found(made: Plan) -> Run:
+    run = run_tier1(made, keep_all=True)
+    assert run.violation is not None
+    return run
+
+
+@pytest.mark.parametrize("side", ["boss", "employee"])
+def test_half_a_link_keeps_jobs_waiting(side: str) -> None:
+    run = found(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.HALF_OPEN, "m0", side=side)]))
+    assert run.violation is not None
+    assert run.violation.check in ("deadlock", "livelock", "idle_truth", "tables_empty")
+
+
+def test_a_link_that_vanishes_keeps_jobs_waiting() -> None:
+    run = found(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.VANISH, "m0")]))
+    assert run.violation is not None
+    assert run.violation.check in ("deadlock", "livelock")
+    assert "j0" in run.violation.text
+
+
+def test_the_jobs_of_a_server_that_crashes_are_lost() -> None:
+    run = ran(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.CRASH_SERVER, "s")]))
+    assert ends_of(run) == {"j0": "lost"}
+
+
+def test_a_server_that_is_started_again_takes_new_jobs() -> None:
+    jobs = [Job("j0", load("j0")), Job("j1", load("j1"), at_s=0.1)]
+    run = ran(of_jobs(jobs, TREE, faults=[at(BUSY_S, FaultKind.CRASH_SERVER, "s", for_s=0.05)]))
+    assert ends_of(run) == {"j0": "lost", "j1": "value"}
+
+
+def test_a_manager_that_comes_back_with_what_it_still_has_is_found() -> None:
+    run = run_tier1(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.STALE_INCARNATION, "m0")]), keep_all=True)
+    assert len(events(run, Kind.OPEN, node="m0")) == 2
+    assert run.violation is not None
