@@ -169,7 +169,18 @@ def test_a_manager_asks_below_for_what_it_lacks() -> None:
     node.below("m1", Update(0, 3))
     assert node.above(Want(0, 2)) == [("m1", Want(0, 2)), (BOSS, Update(0, 0))]
     assert node.above(Want(0, 2)) == [(BOSS, Update(0, 0))]
-    assert node.below("m1", Update(0, 1)) == [(BOSS, Update(0, 1))]
+    assert node.below("m1", Update(0, 1)) == [("m1", Want(0, 1))]
+    assert node.below("m1", Update(0, 0)) == []
+
+
+def test_what_the_boss_has_asked_for_is_not_reported_to_it_again() -> None:
+    """One manager was asked and has not answered, another one has more: the boss would ask for that again, for ever."""
+    node = Node(0, managers=[1, 1])
+    node.employee("m0").num_idle_workers = node.employee("m1").num_idle_workers = 0
+    node.below("m0", Update(0, 1))
+    assert node.above(Want(0, 1)) == [("m0", Want(0, 1)), (BOSS, Update(0, 0))]
+    assert node.below("m1", Update(0, 1)) == []
+    assert node.below("m0", Update(0, 0)) == [("m1", Want(0, 1))]
 
 
 def test_what_comes_back_goes_on_to_the_boss_who_has_asked_for_it() -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from triort._cli.arguments import Parser
-from triort._cli.sim_plans import PLAN_HELP, add_tier, read_plan, run_sim_command, show
+from triort._cli.sim_plans import PLAN_HELP, add_tier, read_whole_plan, run_sim_command, show
 from triort.testing._report.differences import ending, outcome_differences, plan_differences, show_diff
 from triort.testing._report.divergence import first_divergence
 from triort.testing._seeds.trials import run_plan
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _diff(a: str, b: str, tier: int, as_json: bool) -> int:
-    plans = [read_plan(path) for path in (a, b)]
+    plans = [read_whole_plan(path) for path in (a, b)]
     one, other = (run_plan(plan, tier, keep_all=True) for plan in plans)
     names = (a, b) if a != b else ("a", "b")
     if not as_json:

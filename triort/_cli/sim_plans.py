@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import traceback
@@ -60,6 +61,15 @@ def read_plan(path: str) -> Plan:
     except (OSError, ValueError) as exc:  # a name may hold what no file's name can
         raise UsageError(f"{path!r} cannot be read: {getattr(exc, 'strerror', None) or exc}") from None
     return load_plan(text, path)
+
+
+def read_whole_plan(path: str) -> Plan:
+    """As `read_plan`; raises `UsageError` also if the load is not in the plan, but in a test of a user."""
+    plan = read_plan(path)
+    if plan.test:
+        line = f"TRIORT_SIM_PLAN={shlex.quote(path)} pytest {shlex.quote(plan.test)}"
+        raise UsageError(f"{path}: the plan belongs to a test; replay it by: {line}")
+    return plan
 
 
 def check_writable(path: str | None) -> None:

@@ -20,7 +20,7 @@ from triort._cli.sim_plans import (
     TIERS,
     add_tier,
     check_writable,
-    read_plan,
+    read_whole_plan,
     run_sim_command,
     show,
     write_file,
@@ -73,7 +73,7 @@ class _Request:
 
     def run(self) -> int:
         """Replay it; 1 if it fails."""
-        plan = read_plan(self.path)
+        plan = read_whole_plan(self.path)
         for path in (self.html, self.trace):
             check_writable(path)
         runs: list[Run] = []

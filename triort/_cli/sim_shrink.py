@@ -18,7 +18,7 @@ from triort._cli.sim_plans import (
     add_tier,
     check_writable,
     is_watched,
-    read_plan,
+    read_whole_plan,
     run_sim_command,
     show,
     write_file,
@@ -65,7 +65,7 @@ class _Request:
 
     def run(self) -> int:
         """Shrink it, write it, tell how small it is."""
-        plan = read_plan(self.plan)
+        plan = read_whole_plan(self.plan)
         check_writable(self.output)
         trial = self._trial(plan)
         start = time.perf_counter()

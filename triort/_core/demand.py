@@ -68,9 +68,16 @@ def recall_from_worker(node: NodeCore, employee: Employee) -> None:
     node.outbox.append(Send(employee.conn, Want(credit, len(employee.link.sent)), ()))
 
 
-def pull_back(node: NodeCore, needed: int) -> None:
-    """Ask managers below for tasks that have found no place there, for so many idle workers."""
-    holders = [employee for employee in node.managers if employee.backlog > 0]
+def pull_back(node: NodeCore, idle: int) -> None:
+    """Ask managers below for tasks that have found no place there: for so many idle workers, and for what the boss
+    wants back. When nobody is left to ask or to answer, the boss's wish is over."""
+    _ask_below(node, idle + node.upstream.asked)
+    if node.upstream.asked and not any(employee.recalled for employee in node.managers):
+        node.upstream.asked = 0
+
+
+def _ask_below(node: NodeCore, needed: int) -> None:
+    holders = [employee for employee in node.managers if employee.backlog > 0] if needed else []
     if not holders:
         return
     needed -= sum(employee.recalled for employee in node.managers)
@@ -88,12 +95,12 @@ def pull_back(node: NodeCore, needed: int) -> None:
 
 
 def spare_tasks(node: NodeCore) -> int:
-    """How many tasks that were given have no place, here and below."""
+    """How many tasks that were given have no place, here and below, beside those that the boss has asked for."""
     spare = node.backlog.count(Source.GIVEN)
     for employee in node.managers:
         if not employee.recalled:  # else its answer is on its way
             spare += employee.backlog
-    return spare
+    return max(spare - node.upstream.asked, 0)
 
 
 def is_news(change: int, told: int, *, exact: bool) -> bool:

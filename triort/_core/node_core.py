@@ -283,8 +283,7 @@ class NodeCore:
             workers += employee.num_workers
         boss = self.boss
         grant_offers(self, idle)
-        if idle and not self.backlog:
-            pull_back(self, idle)
+        pull_back(self, 0 if self.backlog else idle)
         if boss is not None and not workers:
             self.hops.give_back(boss, len(self.backlog))
         for link in self.touched:

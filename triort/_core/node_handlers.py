@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
-from triort._core.demand import pull_back
 from triort._core.links import Link, Loss, Send, unpack_tasks
 from triort._model.messages import (
     Blobs,
@@ -115,10 +114,8 @@ def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) ->
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
     node.want_credit += msg.credit
     if msg.recall:
-        missing = node.upstream.asked = msg.recall - node.hand_over(msg.recall)
+        node.upstream.asked = msg.recall - node.hand_over(msg.recall)
         node.upstream.owes_answer = True
-        if missing:
-            pull_back(node, missing)
     if msg.credit:
         node.send_up_or_schedule_tasks([])
 

@@ -96,6 +96,9 @@ class WorkerPool:
             raise StartupError(f"{self.node.name} has used up its worker ids")
         return node_id, f"{self.node.name}.w{self._serial}"
 
+    def _has_ids(self) -> bool:
+        return self.node.lower_id_bound + self._serial + 1 < self.node.upper_id_bound
+
     async def adopt(self, process: WorkerProcess, conn: Connection) -> None:
         """Wait until a worker is ready, `START_S` at most, and enter it into the books; raises `StartupError`."""
         name = process.name
@@ -189,10 +192,15 @@ class WorkerPool:
 
     async def _start_replacement(self, delay_s: float) -> None:
         await trio.sleep(delay_s)
+        if not self._has_ids():
+            self.node.sel.put_nowait(self.node.fail, f"{self.node.name} has used up its worker ids")
+            return
         try:
             await self.start_one()
-        except StartupError as exc:
-            self.node.sel.put_nowait(self.node.fail, str(exc))
+        except StartupError as exc:  # it has died on its way, which must not cost the node more than another try
+            sometimes("a replacement does not start")
+            self.node.logger.warning("%s: %s", self.node.name, exc)
+            self.node.sel.put_nowait(self._replace)
 
     def _look(self) -> None:
         node = self.node

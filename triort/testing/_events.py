@@ -54,7 +54,7 @@ class Event(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a task ended at its parent: ``kind`` is as `OutcomeKind` has it, in lower case; ``value`` is 0 for no value."""
+    """How a task ended at its parent: ``kind`` is as `OutcomeKind` has it, in lower case; without a value that is 0."""
 
     kind: str
     value: int = 0

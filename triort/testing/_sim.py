@@ -28,7 +28,7 @@ DURATION_S = 1e-2
 """How long a sync function holds its CPU, in the mean, unless the test says otherwise."""
 
 UNTIL_HEALED_S = 1e6
-"""Longer than any test."""
+"""Later than any test ends."""
 
 
 class Sim:
@@ -120,13 +120,16 @@ class Sim:
         kind = FaultKind.HALF_OPEN if half_open else FaultKind.CUT
         self._inject(Fault(self.time(), kind, name, side="boss" if half_open else ""))
 
-    def clog(self, name: str, for_s: float = UNTIL_HEALED_S) -> None:
+    def clog(self, name: str, for_s: float | None = None) -> None:
         """Nothing gets through on the link of a node to its boss, for so long or until `heal`; then all does."""
-        self._inject(Fault(self.time(), FaultKind.CLOG, name, for_s=for_s))
+        self._inject(Fault(self.time(), FaultKind.CLOG, name, for_s=for_s or 0.0))
+        if for_s is None:
+            wire = self._cluster.wires[name]
+            wire.down.held_until_s = wire.up.held_until_s = UNTIL_HEALED_S
 
-    def slow(self, name: str, factor: float, for_s: float = UNTIL_HEALED_S) -> None:
+    def slow(self, name: str, factor: float, for_s: float | None = None) -> None:
         """All that a node does takes ``factor`` times as long, for so long or until `heal`."""
-        self._inject(Fault(self.time(), FaultKind.SLOW_NODE, name, for_s=for_s, factor=factor))
+        self._inject(Fault(self.time(), FaultKind.SLOW_NODE, name, for_s=for_s or 0.0, factor=factor))
 
     def corrupt(self, name: str, towards: str = "boss") -> None:
         """The next frame on the link of a node, towards its ``boss`` or towards the ``employee``, cannot be read."""

@@ -52,40 +52,65 @@ def sim_test(
     """
     if no_function:
         raise UsageError("sim_test takes names only, and brackets even if there are none: @sim_test(seeds=20)")
-    if not isinstance(seeds, int) or seeds < 1:
-        raise UsageError(f"seeds is a number of seeds, 1 or more, not {seeds!r}")
-    chosen = _checked(faults)
-    given = {full_name(call): _duration(call, duration_s) for call, duration_s in (durations or {}).items()}
-    if not span_s > 0:
-        raise UsageError(f"span_s is a number of virtual seconds, more than 0, not {span_s!r}")
-    names = (*_strings("latency", latency), *_strings("marks", marks), *_strings("buggify", buggify))
-    assert all(names), "names are not empty"
-    settings = Settings(seeds, tuple(levels), chosen, tuple(latency), span_s, tuple(marks), tuple(buggify))
+    settings = Settings(
+        _count("seeds", seeds),
+        _tree(levels),
+        _swarm(faults),
+        _names("latency", latency),
+        _seconds("span_s", span_s),
+        _names("marks", marks),
+        _names("buggify", buggify),
+    )
+    given = _durations(durations or {})
     settings.plan(0)  # tells what is wrong with it
 
-    def decorate(fn: Test) -> Callable[..., None]:
-        signature = inspect.signature(fn) if callable(fn) else inspect.Signature()
-        if not inspect.iscoroutinefunction(fn) or SIM not in signature.parameters:
-            name = getattr(fn, "__name__", "test")
-            raise UsageError(f"sim_test makes a test of an async function; write: async def {name}({SIM})")
-        rest = [parameter for name, parameter in signature.parameters.items() if name != SIM]
-        own_signature = signature.replace(parameters=rest)
-
-        @functools.wraps(fn)
-        def test(*args: Any, **kwargs: Any) -> None:
-            __tracebackhide__ = True
-            arguments = own_signature.bind(*args, **kwargs)
-            arguments.apply_defaults()
-            run_seeds(settings, UserTest(fn, dict(arguments.arguments), given))
-
-        test.__signature__ = own_signature  # type: ignore[attr-defined]
-        del test.__wrapped__  # pytest and Hypothesis would take ``sim`` for something of theirs
-        return test
-
-    return decorate
+    return functools.partial(_make_test, settings, given)
 
 
-def _checked(faults: Swarm | None) -> Swarm:
+def _make_test(settings: Settings, durations: Mapping[str, float], fn: Test) -> Callable[..., None]:
+    signature = _signature(fn)
+    rest = [parameter for name, parameter in signature.parameters.items() if name != SIM]
+    own_signature = signature.replace(parameters=rest)
+
+    @functools.wraps(fn)
+    def test(*args: Any, **kwargs: Any) -> None:
+        __tracebackhide__ = True
+        arguments = own_signature.bind(*args, **kwargs)
+        arguments.apply_defaults()
+        run_seeds(settings, UserTest(fn, dict(arguments.arguments), durations))
+
+    test.__signature__ = own_signature  # type: ignore[attr-defined]
+    del test.__wrapped__  # pytest and Hypothesis would take ``sim`` for something of theirs
+    return test
+
+
+def _signature(fn: Any) -> inspect.Signature:
+    signature = inspect.signature(fn) if inspect.iscoroutinefunction(fn) else inspect.Signature()
+    if SIM not in signature.parameters:
+        name = getattr(fn, "__name__", "test")
+        raise UsageError(f"sim_test makes a test of an async function; write: async def {name}({SIM})")
+    return signature
+
+
+def _count(what: str, number: Any) -> int:
+    if not isinstance(number, int) or number < 1:
+        raise UsageError(f"{what} is a number of {what}, 1 or more, not {number!r}")
+    return number
+
+
+def _seconds(what: str, seconds: Any) -> float:
+    if not isinstance(seconds, int | float) or not seconds > 0:
+        raise UsageError(f"{what} is a number of virtual seconds, more than 0, not {seconds!r}")
+    return seconds
+
+
+def _tree(levels: Any) -> tuple[int, ...]:
+    if not isinstance(levels, list | tuple) or not all(isinstance(each, int) for each in levels):
+        raise UsageError(f"levels are numbers of nodes, as in (3, 4), not {levels!r}")
+    return tuple(levels)
+
+
+def _swarm(faults: Any) -> Swarm:
     chosen = Faults.none() if faults is None else faults
     if not isinstance(chosen, Swarm) or set(chosen.names) & set(FEATURES):
         raise UsageError(f"faults are Faults.swarm(), Faults.only(…) or Faults.none(), not {faults!r}")
@@ -95,13 +120,14 @@ def _checked(faults: Swarm | None) -> Swarm:
     return chosen
 
 
-def _duration(call: Callable[..., Any], duration_s: float) -> float:
-    if not callable(call) or inspect.iscoroutinefunction(call) or not duration_s >= 0:
-        raise UsageError(f"durations are of sync functions, in virtual seconds, not {call!r}: {duration_s!r}")
-    return duration_s
+def _durations(durations: Any) -> dict[str, float]:
+    for call, duration_s in durations.items():
+        if not callable(call) or inspect.iscoroutinefunction(call) or not duration_s >= 0:
+            raise UsageError(f"durations are of sync functions, in virtual seconds, not {call!r}: {duration_s!r}")
+    return {full_name(call): duration_s for call, duration_s in durations.items()}
 
 
-def _strings(what: str, names: Sequence[str]) -> Sequence[str]:
+def _names(what: str, names: Any) -> tuple[str, ...]:
     if isinstance(names, str):
-        raise UsageError(f"{what} is a list of names, not {names!r}; write: {what}=[{names!r}]")
-    return names
+        raise UsageError(f"{what} is a list of names; write: {what}=[{names!r}]")
+    return tuple(names)

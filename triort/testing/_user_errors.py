@@ -44,7 +44,7 @@ def violation_of_run(error: SimulationError, now_s: float) -> Violation:
     text = str(error)
     if isinstance(error, Deadlock):
         found = [(line, _PLACE_OUTSIDE.search(line)) for line in error.blocked]
-        waiting = [f"  {line[place.start():]}" for line, place in found if place is not None]
+        waiting = [f"  {line[place.start() :]}" for line, place in found if place is not None]
         text = "\n".join([text.splitlines()[0], *waiting])
     return Violation(type(error).__name__.lower(), text, now_s)
 

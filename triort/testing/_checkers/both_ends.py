@@ -23,7 +23,7 @@ class BothEnds(Checker):
         super().begin(world)
         self._is_off = any(fault.kind in SILENT for fault in world.plan.faults)
         self._were_asked = False
-        """Whether managers were asked for tasks: what they hand over then may cross a grant, and is not taken off it."""
+        """Whether managers were asked for tasks: what they hand over then may cross a grant and is not taken off it."""
 
     def see(self, event: Event) -> None:
         """Note marks."""

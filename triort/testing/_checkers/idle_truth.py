@@ -1,4 +1,7 @@
-"""At rest every node knows how many workers are idle below it, and how many there are: all that live."""
+"""At rest every node knows how many workers are idle below it, and how many there are: all that live.
+
+At any time a manager has told its boss all that it knows of them itself.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,19 @@ class IdleTruth(Checker):
 
     name = "idle_truth"
 
-    def at_rest(self) -> None:
-        """Compare the counts of each node with what is below it."""
+    def look(self) -> None:
+        """Compare what each node has told with what it knows."""
         for name, core in self.world.nodes.items():
-            for employee in core.employees:
-                self._employee(name, employee)
             told = core.upstream.idle
             if core.boss is not None and told != (core.num_idle_workers, core.total_workers):
                 self.fail(f"{name} has told its boss of {told} workers, and has {core.num_idle_workers} idle ones")
+
+    def at_rest(self) -> None:
+        """Compare the counts of each node with what is below it."""
+        self.look()
+        for name, core in self.world.nodes.items():
+            for employee in core.employees:
+                self._employee(name, employee)
             if core.upstream.tasks or core.upstream.spare:
                 self.fail(f"{name} has told of {core.upstream.tasks} tasks, {core.upstream.spare} without a place")
         for name, worker in self.world.workers.items():

@@ -23,7 +23,8 @@ def show_plan(plan: Plan) -> str:
     if len(tasks) > LINES_MAX:
         tasks = [*tasks[:LINES_MAX], f"… and {counted(len(tasks) - LINES_MAX, 'line')} more"]
     faults = [fault_line(fault) for fault in sorted(plan.faults, key=lambda fault: fault.at_s)]
-    lines = setting(plan) + ["jobs" if tasks else "no jobs"] + ["  " + line for line in tasks]
+    lines = setting(plan) + (["jobs" if tasks else "no jobs"] if tasks or not plan.test else [])
+    lines += ["  " + line for line in tasks]
     lines += ["faults" if faults else "no faults"] + ["  " + line for line in faults]
     return "\n".join(one_line(line) for line in lines)
 
@@ -31,12 +32,13 @@ def show_plan(plan: Plan) -> str:
 def setting(plan: Plan) -> list[str]:
     """All but the jobs and the faults, a line each."""
     entries = {
+        "test": plan.test,
         "seed": f"{plan.seed}{f', found on {plan.found}' if plan.found else ''}",
         "tree": tree_words(plan.tree),
         "latency": latency_words(plan.latency),
         "schedule": plan.schedule,
         "buggify": ", ".join(f"{point} {often:g}" for point, often in plan.buggify.items()),
-        "heal": f"all must end within {span(plan.heal_s)} of the last fault and job",
+        "heal": "" if plan.test else f"all must end within {span(plan.heal_s)} of the last fault and job",
     }
     lines = [f"{name:8}  {text}" for name, text in entries.items() if text]
     return lines + ["  " + line for line in script_lines(plan.script)]

@@ -38,7 +38,10 @@ def show_failure(
     else:
         parting = "No passing run is at hand to compare it with."
     written = "\n".join(["Written", *(f"  {one_line(fspath(file))}" for file in files)]) if files else ""
-    before, after = (folded(encodable("\n\n".join(group), encoding), width) for group in (parts, [parting, written]))
+    pasted = encodable(f"  {one_line(replay_line)}", encoding)
+    before, after = (
+        folded(encodable("\n\n".join(group), encoding), width, pasted) for group in (parts, [parting, written])
+    )
     shown = textwrap.indent(columns, "  ")
     return f"{before}{shown}\n\n{after}".rstrip() + "\n"
 
@@ -72,7 +75,8 @@ def plan_part(run: Run, shrunk: Run | None) -> str:
     title = f"The shrunk plan: {sizes(shrunk.plan)}; before: {sizes(run.plan)}"
     found, first = shrunk.violation, run.violation
     if found is not None and first is not None and str(found) != str(first):
-        title += f"\n  it fails {one_line(str(found))}"
+        first_line = str(found).partition("\n")[0]
+        title += f"\n  it fails {one_line(first_line)}"
     return title + "\n" + textwrap.indent(show_plan(shrunk.plan), "  ")
 
 
@@ -82,9 +86,8 @@ def sizes(plan: Plan) -> str:
     for fan_out in plan.tree:
         level *= fan_out
         nodes += level
-    return ", ".join(
-        [counted(len(plan.faults), "fault"), counted(num_tasks(plan.jobs), "task"), counted(nodes, "node")]
-    )
+    tasks = [] if plan.test else [counted(num_tasks(plan.jobs), "task")]
+    return ", ".join([counted(len(plan.faults), "fault"), *tasks, counted(nodes, "node")])
 
 
 def num_tasks(jobs: Sequence[Job]) -> int:
@@ -98,9 +101,10 @@ def num_tasks(jobs: Sequence[Job]) -> int:
     return number
 
 
-def folded(text: str, width: int) -> str:
-    """The text with its long lines continued below, further in."""
-    return "\n".join(fold for line in text.split("\n") for fold in fold_line(line, width))
+def folded(text: str, width: int, whole: str = "") -> str:
+    """The text with its long lines continued below, further in; but for the one that is to stay whole."""
+    lines = text.split("\n")
+    return "\n".join(fold for line in lines for fold in ([line] if line == whole else fold_line(line, width)))
 
 
 def fold_line(line: str, width: int) -> list[str]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 EXIT_S = 1e-3
 """The end of a process is noticed after so much time at most."""
+BAD_MOMENTS = 0.1
+"""How often a poke comes when nothing may be done; and as often mail may be read, but the task not be interrupted."""
 
 
 class Worker(Node):
@@ -53,6 +55,7 @@ class Worker(Node):
         self._over = 0
         self._mail: Frame = []
         self._mail_read = 0
+        self._pokes = 0
         self._flushed_at = 0.0
         self._lines: list[tuple[Running, str]] = []
         self._costs: dict[Digest, float] = {}
@@ -256,6 +259,10 @@ class Worker(Node):
         activity = self.on_cpu
         if self.dead or activity is None or self._is_looping:
             return
+        self._pokes += 1
+        moment = self.cluster.draws.unit("poke", self.name, self._pokes)
+        if moment < BAD_MOMENTS:
+            return
         self.read()
         for event in self.core.events:
             if isinstance(event, Settled):
@@ -264,7 +271,7 @@ class Worker(Node):
         running, deadline = activity.running, activity.running.attempt.deadline
         if running.cancelled or (deadline is not None and deadline <= self.core.now):
             self._over = running.attempt.address
-            if not activity.task.stubborn:
+            if not activity.task.stubborn and moment >= 2 * BAD_MOMENTS:
                 self.tasks.interrupt(activity)
                 self.loop()
 

@@ -160,7 +160,8 @@ class Faults:
         cluster.slowness[name] = fault.factor
         if process is not None:
             process.slowness = fault.factor
-        cluster.at(cluster.now + fault.for_s, self._fast_again, name)
+        if fault.for_s:
+            cluster.at(cluster.now + fault.for_s, self._fast_again, name)
         return True
 
     def _fast_again(self, name: str) -> None:

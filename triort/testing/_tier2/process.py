@@ -268,6 +268,8 @@ class SimProcess:
     def _finish_sync_tasks(self) -> None:
         """Sync tasks that wait for children are left to nobody else."""
         if self.worker is not None:
+            while self.worker.core.backlog.pop_deepest() is not None:
+                continue  # else a batch would go on with these
             for running in list(self.worker.core.running.values()):
                 handle = running.handle
                 if isinstance(handle, SyncWait):

@@ -1,0 +1,52 @@
+"""The time of grace is kept: a task that ignores its cancel costs its worker soon after.
+
+Looked at are tasks without children: they hold the CPU, or their slot, from their start to their end.
+"""
+
+from __future__ import annotations
+
+from triort._model.limits import GRACE_S
+from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT
+from triort.testing._events import Event, Kind
+from triort.testing._plan.walk import all_tasks, batches_of
+from triort.testing._run import Checker, World
+
+LATE_S = 1.0
+
+
+class GraceKept(Checker):
+    """Holds for each cancel that comes to a worker while its task runs, unless clocks or pauses are among the faults."""
+
+    name = "grace_kept"
+    kinds = frozenset({Kind.START, Kind.END, Kind.CANCELLED, Kind.DIED})
+
+    def begin(self, world: World) -> None:
+        """The run starts."""
+        super().begin(world)
+        self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in world.plan.faults)
+        self._leaves = {task.name for task in all_tasks(world.plan) if not list(batches_of(task))}
+        self._running: dict[tuple[str, int], str] = {}
+        self._due: dict[tuple[str, int], float] = {}
+
+    def see(self, event: Event) -> None:
+        """Note what runs, and what is to end."""
+        key = (event.node, event.number)
+        match event.kind:
+            case Kind.START if event.what in self._leaves:
+                self._running[key] = event.what
+            case Kind.END:
+                self._running.pop(key, None)
+                self._due.pop(key, None)
+            case Kind.CANCELLED if key in self._running:
+                self._due.setdefault(key, event.time_s + GRACE_S + LATE_S)
+            case Kind.DIED:
+                self._running = {each: task for each, task in self._running.items() if each[0] != event.node}
+                self._due = {each: due_s for each, due_s in self._due.items() if each[0] != event.node}
+
+    def look(self) -> None:
+        """Is anything overdue?"""
+        if self._is_off:
+            return
+        for key, due_s in self._due.items():
+            if self.world.now > due_s:
+                self.fail(f"{self._running[key]} was cancelled on {key[0]} and runs on, long after its time of grace")
