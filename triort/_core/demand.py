@@ -8,9 +8,9 @@ leaves around.
 
 **Recall.** What a manager was given and cannot place it reports as its backlog, when there is some and whenever that
 doubles or halves. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
-for as many tasks as it has idle workers, once at a time; the manager asks those below it for what it lacks. It answers
-in any case, with what it still has and nobody was asked for, and reports again when there is more. Without an answer
-two nodes once asked and reported for ever, about tasks that had long ended.
+for as many tasks as it has idle workers, once at a time; the manager asks those below it for what it lacks, and hands
+on what comes. When all have answered it answers, too, with what it still has. Without an answer two nodes once asked
+and reported for ever, about tasks that had long ended; with an early one, tasks went to and fro.
 """
 
 from __future__ import annotations

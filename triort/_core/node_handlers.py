@@ -52,7 +52,6 @@ def submit_from_above(node: NodeCore, link: Link, msg: Submit, payload: Sequence
 
 
 def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]) -> None:
-    node.conn_to_employee_dict[link.conn].recalled = 0
     for address, part in zip(msg.addresses, payload, strict=True):
         attempt = link.close(address)
         if attempt is not None:

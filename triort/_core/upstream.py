@@ -34,7 +34,8 @@ class Upstream:
     """How many tasks the boss wants back that were not here: those that come back from below go on to it, and are not
     placed below again, or they would go to and fro for as long as the boss has idle workers elsewhere."""
     owes_answer: bool = False
-    """The boss has asked for tasks back, and has to hear how many there still are: it asks nothing more until then."""
+    """The boss has asked for tasks back. It hears how many there still are when all below have answered that were asked
+    in turn, and asks nothing more until then."""
     _looks: int = 0
 
     def heard(self, num_tasks: int, num_results: int) -> None:
@@ -56,8 +57,8 @@ class Upstream:
     def tell_tasks(self, node: NodeCore, boss: Link, *, all_idle: bool) -> None:
         """Tell how many tasks of its own the subtree has, roughly while it is busy; and how many of those it was given
         have no place, at once when work for idle workers elsewhere has turned up."""
-        if self.idle is None:
-            return
+        if self.idle is None or (self.owes_answer and any(employee.recalled for employee in node.managers)):
+            return  # whom it has asked in turn, it waits for: the answer is to be the last word
         spare, told = spare_tasks(node), self.spare
         is_more = spare > 0 and spare >= 2 * told
         is_less = told > 0 and spare <= told // 2
