@@ -10,7 +10,7 @@ from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
 from triort._model.ids import Address, Digest, JobId
-from triort._model.messages import Blobs, Message, Options, Outcomes, Started, Submit, TaskSpec
+from triort._model.messages import Blobs, Message, Options, Outcomes, Returned, Started, Submit, TaskSpec
 
 JOB = JobId(1)
 FN = Digest(b"fn")
@@ -36,6 +36,15 @@ def submit(
     sizes = [len(part) for part in parts]
     above = [Address(parent) for parent in parents]
     return Submit(batch, [spec], columns, [0] * len(parts), sizes, left or {}, above), parts
+
+
+def one(batch: int, *addresses: int) -> Submit:
+    return submit(*addresses, batch=batch)[0]
+
+
+def returned(batch: int, *addresses: int) -> Returned:
+    message, _ = submit(*addresses)
+    return Returned(batch, message.specs, message.addresses, message.spec_of, message.sizes)
 
 
 def blobs() -> tuple[Blobs, list[bytes]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, outcomes, submit
+from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, one, outcomes, returned, submit
 from triort._core.node_core import Direction
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address
@@ -12,7 +12,6 @@ from triort._model.messages import (
     Forget,
     Lost,
     Outcomes,
-    Returned,
     Shutdown,
     Submit,
     Talk,
@@ -23,15 +22,6 @@ from triort._model.messages import (
 from triort._model.outcomes import OutcomeKind
 
 CANCELLED = int(OutcomeKind.CANCELLED)
-
-
-def one(batch: int, *addresses: int) -> Submit:
-    return submit(*addresses, batch=batch)[0]
-
-
-def returned(batch: int, *addresses: int) -> Returned:
-    message, _ = submit(*addresses)
-    return Returned(batch, message.specs, message.addresses, message.spec_of, message.sizes)
 
 
 def test_tasks_from_above_go_to_idle_workers_and_the_boss_can_count_for_itself() -> None:

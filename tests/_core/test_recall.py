@@ -1,15 +1,12 @@
 """Tasks that have no place where they are: asked back, handed on, answered for."""
 
-from tests._core.makers import BOSS, FN, Node, make_attempt, outcomes, submit
+from tests._core.makers import BOSS, FN, Node, make_attempt, one, outcomes, returned, submit
 from triort._model.limits import OFFERS_MIN
 from triort._model.messages import (
     Update,
     Waiting,
     Want,
 )
-from triort._model.outcomes import OutcomeKind
-
-CANCELLED = int(OutcomeKind.CANCELLED)
 
 
 def test_the_boss_takes_back_what_has_no_place_here() -> None:
