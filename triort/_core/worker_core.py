@@ -191,7 +191,7 @@ class WorkerCore:
         if idle and self._announced != (1, self.boss.batch_read):
             self._announced = (1, self.boss.batch_read)
             self.outbox.append(Send(self.boss.conn, Waiting(1, self.boss.batch_read), ()))
-        if self.outbox:
+        if self.outbox or idle:
             tasks = len(self.children) - len(self.boss.sent)
             if is_news(abs(tasks - self._told_tasks), self._told_tasks, exact=idle):
                 self.outbox.append(Send(self.boss.conn, Update(tasks - self._told_tasks, 0), ()))
