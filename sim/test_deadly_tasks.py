@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from sim.scenarios import scenario
-from sim.workloads import poisoned
+from sim.workloads import poisoned, stubborn
 from triort.testing._plan.generate import generate
 from triort.testing._plan.plan import Plan
 from triort.testing._plan.swarm import Faults, Features
 
 TREES = ([1], [2], [1, 1], [1, 2], [2, 2])
+NO_BUDGET = "jobs have no crash budget: a parent that is lost without blame brings its children back, with new counts"
 DEADLY = Features.only("poison", "crash_limit", "at_most_once", "items", "sync", "catch")
 STUBBORN = Features.only("stubborn", "cancel_after", "catch", "items", "sync", "fails", "open")
 
 
-@scenario(seeds=10, marks=("a task has crashed for good",))
+@scenario(seeds=10)
 def test_poison_is_told_apart_from_its_ancestors_on_the_same_worker(seed: int) -> Plan:
     return poisoned(seed, TREES[seed % len(TREES)])
 
 
-@scenario(seeds=6)
+@scenario(seeds=10, tiers=(1,), expected=NO_BUDGET, expected_checks=("livelock",))
+def test_a_child_that_kills_each_worker_of_its_parent_ends_the_job(seed: int) -> Plan:
+    return poisoned(seed, TREES[seed % len(TREES)], is_forever=True)
+
+
+@scenario(seeds=6, marks=("a task has crashed for good",))
 def test_a_task_that_kills_its_workers_is_given_up(seed: int) -> Plan:
     return generate(seed, size=20, faults=Faults.none(), features=DEADLY)
 
 
-@scenario(seeds=60, tiers=(1,))
+@scenario(seeds=40, tiers=(1,))
 def test_poison_and_faults_are_told_apart(seed: int) -> Plan:
     return generate(seed, faults=Faults.only("crash_worker", "cut"), features=DEADLY.also("retries", "talk"))
 
@@ -33,6 +39,11 @@ def test_stubborn_tasks_are_cancelled_all_the_same(seed: int) -> Plan:
     return generate(seed, size=20, faults=Faults.none(), features=STUBBORN)
 
 
-@scenario(seeds=60, tiers=(1,), marks=("a task that ignores its cancel costs its worker",))
+@scenario(seeds=5, marks=("a task that ignores its cancel costs its worker",))
+def test_tasks_that_ignore_their_cancel_for_too_long_cost_their_worker(seed: int) -> Plan:
+    return stubborn(seed, TREES[seed % len(TREES)])
+
+
+@scenario(seeds=40, tiers=(1,))
 def test_jobs_of_stubborn_tasks_are_cancelled(seed: int) -> Plan:
     return generate(seed, faults=Faults.only("cancel_job", "cancel_storm"), features=STUBBORN)

@@ -8,7 +8,7 @@ from triort.testing._plan.plan import FaultKind, Plan
 from triort.testing._plan.support import ANSWERED
 from triort.testing._plan.swarm import Faults
 
-SEEDS = 4
+SEEDS = 3
 SIZE = 30
 
 
@@ -107,13 +107,13 @@ def test_a_second_client_may_come_under_the_same_name(seed: int) -> Plan:
     return only(seed, FaultKind.DUPLICATE_CLIENT)
 
 
-@scenario(seeds=4 * len(ANSWERED), tiers=(1,))
+@scenario(seeds=3 * len(ANSWERED), tiers=(1,))
 def test_each_answered_fault_alone_is_survived_by_larger_loads(seed: int) -> Plan:
     """Another kind with each seed."""
     return generate(seed, faults=Faults.only(ANSWERED[seed % len(ANSWERED)]))
 
 
-@scenario(seeds=4 * len(ANSWERED), tiers=(1,))
+@scenario(seeds=3 * len(ANSWERED), tiers=(1,))
 def test_each_answered_fault_goes_with_each_other(seed: int) -> Plan:
     """Another two kinds with each seed."""
     first, step = seed % len(ANSWERED), 1 + seed // len(ANSWERED)

@@ -1,7 +1,7 @@
 """The faults that triort has no answer to today: what happens instead.
 
-Where a check fails, it is expected to: such a scenario turns red once there is an answer, and its ``expected`` goes. The
-others show what holds without one: what a silent link holds waits, and those who lose their server are told.
+Where a check fails, it is expected to: such a scenario turns red once there is an answer, and its ``expected`` goes.
+The others show what holds without one: what a silent link holds waits, and those who lose their server are told.
 """
 
 from __future__ import annotations

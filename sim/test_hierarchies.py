@@ -66,22 +66,22 @@ def disconnected(seed: int, levels: int) -> Plan:
     return generate(seed, size=SIZE, tree=shape(seed, levels), faults=DISCONNECTS)
 
 
-@scenario(seeds=8)
+@scenario(seeds=5)
 def test_a_server_with_workers_of_its_own_survives_disconnects(seed: int) -> Plan:
     return disconnected(seed, 1)
 
 
-@scenario(seeds=8)
+@scenario(seeds=5)
 def test_two_levels_survive_disconnects(seed: int) -> Plan:
     return disconnected(seed, 2)
 
 
-@scenario(seeds=6)
+@scenario(seeds=4)
 def test_three_levels_survive_disconnects(seed: int) -> Plan:
     return disconnected(seed, 3)
 
 
-@scenario(seeds=3)
+@scenario(seeds=2)
 def test_four_levels_survive_disconnects(seed: int) -> Plan:
     return disconnected(seed, 4)
 
@@ -91,43 +91,43 @@ def test_five_levels_survive_disconnects(seed: int) -> Plan:
     return disconnected(seed, 5)
 
 
-@scenario(seeds=60, tiers=(1,))
+@scenario(seeds=30, tiers=(1,))
 def test_trees_of_any_height_survive_disconnects(seed: int) -> Plan:
     return disconnected(seed, 1 + seed % LEVELS_MAX)
 
 
-@scenario(seeds=6)
+@scenario(seeds=4)
 def test_managers_right_below_the_server_may_be_cut_off(seed: int) -> Plan:
     tree = shape(seed, 2 + seed % 2)
     return broken(seed, tree, managers_at(tree, 1), 3)
 
 
-@scenario(seeds=6)
+@scenario(seeds=4)
 def test_managers_in_the_middle_may_be_cut_off(seed: int) -> Plan:
     tree = shape(seed, 3)
     return broken(seed, tree, managers_at(tree, 2), 3)
 
 
-@scenario(seeds=40, tiers=(1,))
+@scenario(seeds=30, tiers=(1,))
 def test_managers_of_each_level_of_a_high_tree_may_be_cut_off(seed: int) -> Plan:
     tree = shape(seed, LEVELS_MAX)
     return broken(seed, tree, managers_at(tree, 1 + seed % (LEVELS_MAX - 1)), 4)
 
 
-@scenario(seeds=8)
+@scenario(seeds=5)
 def test_workers_may_be_cut_off_by_the_dozen(seed: int) -> Plan:
     tree = shape(seed, 1 + seed % 3)
     return broken(seed, tree, workers_of(tree), 12)
 
 
-@scenario(seeds=6)
+@scenario(seeds=4)
 def test_clients_may_be_cut_off(seed: int) -> Plan:
     tree = shape(seed, 1 + seed % 2)
     before, _ = loaded(seed, tree)
     return broken(seed, tree, sorted({job.client for job in before.jobs}), 3)
 
 
-@scenario(seeds=40, tiers=(1,), marks=("a loss waits for the ends of its descendants",))
+@scenario(seeds=30, tiers=(1,), marks=("a loss waits for the ends of its descendants",))
 def test_a_manager_and_those_below_it_may_go_at_one_moment(seed: int) -> Plan:
     """The middle goes, and a little later, or before, one below it and one beside it."""
     tree = shape(seed, 3)

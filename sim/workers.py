@@ -42,7 +42,7 @@ class Workers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
-        self.close() if kind is None else self.kill()
+        self.kill()
 
     def each(self, fn: Callable[..., R], calls: Sequence[tuple[object, ...]]) -> Generator[R, None, None]:
         """What ``fn(*arguments)`` returns for each of these calls, as they end; raises `StuckError`.
@@ -57,6 +57,9 @@ class Workers:
         numbers = {executor.submit(fn, *arguments): number for number, arguments in enumerate(calls)}
         try:
             yield from self._as_they_end(numbers)
+        except KeyboardInterrupt:
+            self.kill()
+            raise
         finally:
             for future in numbers:
                 future.cancel()
@@ -92,12 +95,6 @@ class Workers:
                 process.terminate()
             for process in mine:
                 process.join()
-
-    def close(self) -> None:
-        """End the processes when they have done what they are doing."""
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            executor.shutdown(cancel_futures=True)
 
 
 def _heed_no_interrupt() -> None:

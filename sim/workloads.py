@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from triort._model.limits import GRACE_S
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.generate import HEAL_S, SCHEDULES
+from triort.testing._plan.names import managers_of
 from triort.testing._plan.plan import PLAN_VERSION, Batch, Compute, Fault, FaultKind, Job, Listen, Plan, Say, Task
 from triort.testing._plan.trees import draw_latency
 
@@ -134,20 +136,22 @@ def crowd(seed: int, tree: Sequence[int], num_clients: int) -> Plan:
     for number in range(num_clients):
         client, names = f"c{number}", ("crowd", number)
         at_s = round(draws.uniform(0.0, 0.05, *names, "at"), 6)
-        parents = [parent([leaf(draws.exponential(2e-3, *names, item, child)) for child in range(3)]) for item in range(2)]
+        parents = [
+            parent([leaf(draws.exponential(2e-3, *names, item, child)) for child in range(3)]) for item in range(2)
+        ]
         jobs.append(job(f"j{number}", parents, client=client, at_s=at_s))
         if draws.chance(0.4, *names, "dies"):
             faults.append(fault(FaultKind.CLIENT_DEATH, client, at_s + draws.uniform(0.0, 0.02, *names, "later")))
     return plan(seed, tree, jobs, faults)
 
 
-def poisoned(seed: int, tree: Sequence[int]) -> Plan:
-    """Parents whose children kill their worker, once or for ever, where both may share one worker."""
+def poisoned(seed: int, tree: Sequence[int], *, is_forever: bool = False) -> Plan:
+    """Parents with a child that kills its worker, once or twice or for ever, where both may share one worker."""
     draws = Draws(seed)
     items = []
     for number in range(3):
         names = ("poisoned", number)
-        poison = draws.choice((1, 2, -1), *names, "tries")
+        poison = -1 if is_forever else draws.between(1, 2, *names, "tries")
         is_async = draws.chance(0.5, *names, "async")
         children = [leaf(2e-3, poison=poison if child == 1 else 0, is_async=is_async) for child in range(3)]
         items.append(parent(children, is_async=draws.chance(0.5, *names, "above"), crash_limit=2, catch=True))
@@ -167,3 +171,74 @@ def talkative(seed: int, tree: Sequence[int]) -> Plan:
         ]
         items.append(parent(children, talk=messages, shared=True, is_async=number % 2 == 0))
     return plan(seed, tree, [job("j0", items)])
+
+
+def behind(seed: int, tree: Sequence[int]) -> Plan:
+    """Parents whose children are short but for a few, which hold up those behind them; the parents cancel them all
+    while these are on their way back."""
+    draws = Draws(seed)
+    items = []
+    for number in range(4):
+        names = ("behind", number)
+        children = [
+            leaf(0.2 if draws.chance(0.1, *names, child, "long") else 2e-4, is_async=draws.chance(0.5, *names, child))
+            for child in range(40)
+        ]
+        cancel_after_s = round(draws.uniform(0.0, 0.06, *names, "cancel"), 6)
+        items.append(parent(children, 1e-4, catch=True, cancel_after_s=cancel_after_s))
+    return plan(seed, tree, [job("j0", items)], latency=["lan"])
+
+
+def alternating(seed: int, tree: Sequence[int]) -> Plan:
+    """Parents that cancel children of both forms: a cancel that a sync one has kept its worker from reading meets the
+    first step of the async one behind it."""
+    draws = Draws(seed)
+    items = []
+    for number in range(3):
+        names = ("alternating", number)
+        children = [leaf(2e-4, is_async=draws.chance(0.5, *names, child)) for child in range(24)]
+        cancel_after_s = round(draws.uniform(0.0, 5e-3, *names, "cancel"), 6)
+        items.append(parent(children, 1e-4, catch=True, cancel_after_s=cancel_after_s))
+    return plan(seed, tree, [job("j0", items)])
+
+
+def stubborn(seed: int, tree: Sequence[int]) -> Plan:
+    """Parents that cancel children which ignore it, some of them for longer than the grace time."""
+    draws = Draws(seed)
+    items = []
+    for number in range(3):
+        names = ("stubborn", number)
+        long_s = round(draws.uniform(0.5, 2.0, *names, "seconds") * GRACE_S, 3)
+        children = [
+            leaf(long_s if child else 1e-3, stubborn=True, is_async=draws.chance(0.5, *names, child))
+            for child in range(2)
+        ]
+        cancel_after_s = round(draws.uniform(0.0, 0.01, *names, "cancel"), 6)
+        items.append(parent(children, catch=True, cancel_after_s=cancel_after_s))
+    return msgspec.structs.replace(plan(seed, tree, [job("j0", items)]), heal_s=200.0)
+
+
+def newborn(seed: int, tree: Sequence[int]) -> Plan:
+    """Workers that join and end within the time that it takes to start them, or soon after it."""
+    draws = Draws(seed)
+    faults = []
+    for boss in managers_of(tree):
+        for number in range(3):
+            at_s = 0.005 + 0.02 * number
+            end_s = at_s + draws.uniform(0.0, 0.06, "newborn", boss, number)
+            faults.append(fault(FaultKind.JOIN_WORKER, boss, at_s))
+            faults.append(fault(FaultKind.CRASH_WORKER, f"{boss}.w{tree[-1] + 1 + number}", end_s))
+    return with_faults(flat(seed, tree, 40), *faults)
+
+
+def unlucky(seed: int, tree: Sequence[int]) -> Plan:
+    """Workers that crash, and whose replacements are cut off while they start."""
+    draws = Draws(seed)
+    faults = []
+    for boss in managers_of(tree):
+        faults.append(fault(FaultKind.CRASH_WORKER, f"{boss}.w1", 0.003))
+        at_s = 0.003
+        for number in range(3):
+            at_s += draws.uniform(0.002, 0.03, "unlucky", boss, number)
+            faults.append(fault(FaultKind.CUT, f"{boss}.w{tree[-1] + 1 + number}", at_s))
+    return with_faults(flat(seed, tree, 40), *faults)

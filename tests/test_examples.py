@@ -39,6 +39,7 @@ SAYS: dict[str, tuple[list[str], str]] = {
     "messages": (["--size", "3"], "3 children have heard the same: True\n"),
     "nested": (["--size", "4"], "4 books: 624 words\n"),
     "nursery": (["--size", "3"], "{0: 1, 1: 2, 2: 4}\n['not today']\n"),
+    "payments": (["--size", "4"], "settled: 4\neach charged once: True\n"),
     "queens": (["--size", "8"], "8 queens: 92 ways\nas known: True\n"),
     "shared_value": (["--size", "1000"], "put: 32835000\ncached: 32835000\n"),
     "sync_wait": (["--size", "100"], "100 numbers in order: True\n"),
@@ -100,6 +101,18 @@ def test_the_longest_functions_of_some_real_files_are_found() -> None:
     lengths = [int(line.split()[0]) for line in said[1:]]
     assert len(lengths) == 5
     assert lengths == sorted(lengths, reverse=True)
+
+
+@pytest.mark.processes
+def test_the_simulation_finds_what_the_test_on_real_workers_does_not(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rA", str(EXAMPLES / "payments.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=RUN_S)
+    assert re.search(r"1 failed, 2 passed in", done.stdout), done.stdout
+    assert re.search(r"PASSED \S*payments\.py::test_on_real_workers\n", done.stdout)
+    assert re.search(r"PASSED \S*payments\.py::test_nobody_pays_twice\[settle_once\]\n", done.stdout)
+    assert "Seed 3 failed the check AssertionError at payments.py:70\n" in done.stdout
+    assert "The shrunk plan: 1 fault, 2 nodes" in done.stdout
+    assert (tmp_path / "sim-failures").is_dir()
 
 
 def test_the_pages_have_python_blocks_and_each_fence_is_understood() -> None:

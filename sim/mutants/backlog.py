@@ -36,11 +36,6 @@ def given_goes_up():
     )  # fmt: skip
 
 
-@mutant("the sweep of the backlog takes a rank with it")
-def sweep_takes_too_much():
-    return rewrite(Backlog._sweep, ("if bucket}", "if len(bucket) > 1}"))
-
-
 @mutant("a removed task is taken all the same")
 def removed_and_taken():
     return rewrite(Backlog._find, ("while bucket and not bucket[0].queued:", "while bucket and False:"))

@@ -28,7 +28,9 @@ def orphans_run_on():
 
 @mutant("the end of a link cancels only what waits here")
 def placed_orphans_run_on():
-    return rewrite(Hops.end_link, ("if attempt.target is not None:", "if attempt.target is not None and link.below is False:"))
+    return rewrite(
+        Hops.end_link, ("if attempt.target is not None:", "if attempt.target is not None and link.below is False:")
+    )
 
 
 @mutant("a crash is blamed on every task of the worker")

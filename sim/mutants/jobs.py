@@ -15,7 +15,9 @@ def items_lost():
 
 @mutant("an item is tried once more than it may be")
 def one_retry_too_many():
-    return rewrite(JobBooks.settle, ("job.retried.get(index, 0) < options.retries", "job.retried.get(index, 0) <= options.retries"))
+    return rewrite(
+        JobBooks.settle, ("job.retried.get(index, 0) < options.retries", "job.retried.get(index, 0) <= options.retries")
+    )
 
 
 @mutant("the tries of an item are not counted")
@@ -25,17 +27,18 @@ def retries_not_counted():
 
 @mutant("the items of a job share their tries")
 def retries_shared():
-    return rewrite(JobBooks.settle, ("    index = attempt.index\n", "    index = attempt.index\n    job.retried[index] = max(job.retried.values(), default=0)\n"))
+    return rewrite(
+        JobBooks.settle,
+        (
+            "    index = attempt.index\n",
+            "    index = attempt.index\n    job.retried[index] = max(job.retried.values(), default=0)\n",
+        ),
+    )
 
 
 @mutant("an item of a cancelled job is tried again")
 def retried_though_cancelled():
     return rewrite(JobBooks.settle, ("not job.cancelled and ", ""))
-
-
-@mutant("crashes of one item count for all items of the job")
-def crashes_shared():
-    return rewrite(JobBooks.lose, ("job.crashes.get(index, 0) + loss.blamed", "sum(job.crashes.values()) + loss.blamed"))
 
 
 @mutant("a failed item does not cancel its siblings")
@@ -45,12 +48,18 @@ def siblings_run_on():
 
 @mutant("a job does not end when its last item is cancelled")
 def job_never_ends():
-    return rewrite(JobBooks._finish, ("self._dirty[job.id] = job", "job.dropped or result.kind == 2 or self._dirty.update({job.id: job})"))
+    return rewrite(
+        JobBooks._finish,
+        ("self._dirty[job.id] = job", "job.dropped or result.kind == 2 or self._dirty.update({job.id: job})"),
+    )
 
 
 @mutant("a job ends while one of its items is open")
 def job_ends_early():
-    return rewrite(JobBooks.flush, ("if job.complete and not job.open:", "if job.complete and len(job.open) <= (job.num_items > 1):"))
+    return rewrite(
+        JobBooks.flush,
+        ("if job.complete and not job.open:", "if job.complete and len(job.open) <= (job.num_items > 1):"),
+    )
 
 
 @mutant("an item that is tried again comes home under another index")
@@ -60,23 +69,29 @@ def wrong_index():
 
 @mutant("a job that is cancelled twice has two outcomes for each item")
 def cancelled_twice():
-    twice = "(job.ended.extend((a.index, Result(a.address, OutcomeKind.CANCELLED, 0, b'')) for a in job.open.values()) if job.cancelled else None, self._stop(job))"
-    return rewrite(JobBooks.cancel_job, ("self._stop(job)", twice))
+    again = (
+        "if job.cancelled:\n"
+        "            ends = [(a.index, Result(a.address, OutcomeKind.CANCELLED, 0, b'')) for a in job.open.values()]\n"
+        "            job.ended += ends\n"
+        "        self._stop(job)"
+    )
+    return rewrite(JobBooks.cancel_job, ("self._stop(job)", again))
 
 
 @mutant("a cancelled job leaves its last item running")
 def last_item_runs_on():
-    return rewrite(JobBooks._stop, ("for attempt in list(job.open.values()):", "for attempt in list(job.open.values())[:-1] or job.open.copy().values():"))
+    return rewrite(
+        JobBooks._stop,
+        (
+            "for attempt in list(job.open.values()):",
+            "for attempt in list(job.open.values())[:-1] or job.open.copy().values():",
+        ),
+    )
 
 
 @mutant("the jobs of a client that has left go on")
 def left_jobs_go_on():
     return rewrite(ServerCore.handle_disconnect, ("    self.jobs.drop_client(conn)\n", ""))
-
-
-@mutant("the jobs of a client that has left are kept until all their items have come")
-def left_jobs_stay_open():
-    return rewrite(JobBooks.drop_client, ("job.complete = job.dropped = True", "job.dropped = True"))
 
 
 @mutant("an item that is out of time is reported as cancelled")

@@ -9,12 +9,16 @@ from triort._core.node_core import NodeCore
 
 @mutant("all links of a node share one table of what was sent")
 def one_table_for_all():
-    return rewrite(NodeCore._adopt, ("link.touched = self.touched", "link.touched = self.touched; link.sent = self._links[0].sent"))
+    return rewrite(
+        NodeCore._adopt, ("link.touched = self.touched", "link.touched = self.touched; link.sent = self._links[0].sent")
+    )
 
 
 @mutant("a link has one table, by address only, for both directions")
 def one_table_for_both():
-    return rewrite(NodeCore._adopt, ("link.touched = self.touched", "link.touched = self.touched; link.sent = link.received"))
+    return rewrite(
+        NodeCore._adopt, ("link.touched = self.touched", "link.touched = self.touched; link.sent = link.received")
+    )
 
 
 @mutant("what was said to a task is not said again when it is placed again")
@@ -32,19 +36,9 @@ def credit_leaks():
     return rewrite(Link.close, ("            self.queued_us -= attempt.cost_us\n", ""))
 
 
-@mutant("a busy worker counts as having started all that it has read")
-def receipt_of_the_busy():
-    return rewrite(Link.read_receipt, ("    if is_idle:", "    if True:"))
-
-
 @mutant("a receipt counts for batches that were sent after it")
 def receipt_for_all():
     return rewrite(Link.read_receipt, ("for number in self.unread if number <= receipt]", "for number in self.unread]"))
-
-
-@mutant("a receipt counts for results that were sent after it")
-def receipt_for_all_results():
-    return rewrite(Link.read_receipt, ("    if receipt >= self._results_batch:", "    if True:"))
 
 
 @mutant("a batch of tasks is read and not receipted")
@@ -104,4 +98,6 @@ def one_cancel_of_many():
 
 @mutant("outcomes are sent in the order of their addresses, each under the next one's kind")
 def columns_slip():
-    return rewrite(Link._flush_results, ("[result.kind for result in results]", "[result.kind for result in results[::-1]]"))
+    return rewrite(
+        Link._flush_results, ("[result.kind for result in results]", "[result.kind for result in results[::-1]]")
+    )

@@ -28,13 +28,14 @@ from triort._model.errors import UsageError
 class Change:
     """One function, and what is replaced in its source."""
 
-    function: FunctionType
+    function: Any
     replacements: tuple[tuple[str, str], ...]
 
     @property
     def file(self) -> str:
         """The file that it changes, from the top of the project."""
-        return self.function.__module__.replace(".", "/") + ".py"
+        module: str = self.function.__module__
+        return module.replace(".", "/") + ".py"
 
     def code(self) -> CodeType:
         """The code with the bug in it; raises `UsageError` for a text that is not there exactly once."""
@@ -62,7 +63,9 @@ def _compiled(source: str, function: FunctionType) -> CodeType:
     """The code of a function with this source, which uses what the function uses from outside."""
     outside = function.__code__.co_freevars
     source = textwrap.indent(source, " ")
-    module = f"from __future__ import annotations\ndef make({', '.join(outside)}):\n{source}\n return {function.__name__}"
+    module = (
+        f"from __future__ import annotations\ndef make({', '.join(outside)}):\n{source}\n return {function.__name__}"
+    )
     tree = ast.parse(module)
     made = tree.body[1]
     assert isinstance(made, ast.FunctionDef)
@@ -75,9 +78,8 @@ def _compiled(source: str, function: FunctionType) -> CodeType:
 
 
 def rewrite(function: Any, *replacements: tuple[str, str]) -> Change:
-    """A change of a function, a method, or the getter of a property."""
-    plain = inspect.unwrap(function.fget if isinstance(function, property) else function)
-    return Change(plain, replacements)
+    """A change of a function or method."""
+    return Change(inspect.unwrap(function), replacements)
 
 
 @attrs.frozen

@@ -20,11 +20,7 @@ def open_children_run_on():
 
 @mutant("a task has its outcome before its children have ended")
 def outcome_before_children():
-    return rewrite(
-        WorkerCore.returned,
-        ("    if not running.children:\n        self._end(running)\n",
-         "    self._end(running); open_children = running.children; running.children = {}; running.children.update(open_children)\n"),
-        ) if False else (
+    return (
         rewrite(WorkerCore.returned, ("    if not running.children:\n", "    if True:\n")),
         rewrite(WorkerCore._settled, ("if parent.result is not None and not parent.children:", "if False:")),
     )
@@ -51,7 +47,9 @@ def slot_not_retaken():
 
 @mutant("a task that waits keeps its slot")
 def slot_kept():
-    return rewrite(WorkerCore.release_slot, ("        running.holds_slot = False\n        self.occupied -= 1", "        pass"))
+    return rewrite(
+        WorkerCore.release_slot, ("        running.holds_slot = False\n        self.occupied -= 1", "        pass")
+    )
 
 
 @mutant("a cancel does not reach the children of a running task")
@@ -62,11 +60,6 @@ def cancel_without_children():
 @mutant("a cancel reaches the children of a task, and not their children")
 def cancel_without_grandchildren():
     return rewrite(WorkerCore.cancel_attempt, ("todo.append(child.attempt)", "self.hops.cancel(child.attempt)"))
-
-
-@mutant("a task that waits for its children is not stopped by a cancel")
-def waiting_is_not_stopped():
-    return rewrite(WorkerCore.cancel_attempt, ("if running.result is None:", "if running.result is None and running.holds_slot:"))
 
 
 @mutant("a child that is tried again has no deadline")
@@ -86,12 +79,17 @@ def child_runs_on():
 
 @mutant("a child that is tried again does not hear what was said before")
 def child_talk_lost():
-    return rewrite(WorkerCore._again, ("fresh.talk, fresh.above = attempt.talk, attempt.above", "fresh.above = attempt.above"))
+    return rewrite(
+        WorkerCore._again, ("fresh.talk, fresh.above = attempt.talk, attempt.above", "fresh.above = attempt.above")
+    )
 
 
 @mutant("a message is kept twice, for when its task is placed again")
 def talk_kept_twice():
-    return rewrite(WorkerCore.hear, ("    attempt.keep_talk(payload)\n", "    attempt.keep_talk(payload)\n    attempt.keep_talk(payload)\n"))
+    return rewrite(
+        WorkerCore.hear,
+        ("    attempt.keep_talk(payload)\n", "    attempt.keep_talk(payload)\n    attempt.keep_talk(payload)\n"),
+    )
 
 
 @mutant("a child is tried once more than it may be")
@@ -109,11 +107,6 @@ def child_crashes_uncounted():
     return rewrite(WorkerCore.lose, ("    child.crashes += loss.blamed\n", ""))
 
 
-@mutant("a task starts though its deadline has passed")
-def starts_too_late():
-    return rewrite(WorkerCore.next_task, ("attempt.deadline <= self.now", "False"))
-
-
 @mutant("a worker that is idle again does not say so")
 def idle_once():
     return rewrite(WorkerCore.flush, ("self._announced != (1, self.boss.batch_read)", "self._announced[0] != 1"))
@@ -124,14 +117,11 @@ def idle_though_busy():
     return rewrite(WorkerCore.flush, ("if idle and", "if (idle or not self.occupied) and"))
 
 
-@mutant("a worker offers more than its boss wants")
-def worker_want_unspent():
-    return rewrite(WorkerCore.offer, ("        self.want -= 1\n", ""))
-
-
 @mutant("a worker's count of its own tasks drifts")
 def told_tasks_drift():
-    return rewrite(WorkerCore.flush, ("self._told_tasks = tasks", "self._told_tasks += max(tasks - self._told_tasks, 0)"))
+    return rewrite(
+        WorkerCore.flush, ("self._told_tasks = tasks", "self._told_tasks += max(tasks - self._told_tasks, 0)")
+    )
 
 
 @mutant("a worker forgets the blobs of a job when another one ends")
@@ -165,11 +155,6 @@ def killed_at_once():
     return rewrite(Watch.decide, ("now - self._stubborn_since >= GRACE_S", "True"))
 
 
-@mutant("a cancel of the task on the CPU is left to the next mail")
-def no_poke_for_cancels():
-    return rewrite(Watch.decide, ("        actions = [Action.POKE]\n    else:", "        pass\n    else:"))
-
-
 @mutant("a worker is not poked for the mail that waits")
 def no_poke_for_mail():
     return rewrite(Watch.decide, ("if mail_waits or 0 <", "if 0 <"))
@@ -178,8 +163,3 @@ def no_poke_for_mail():
 @mutant("a worker is not poked when a deadline has passed")
 def no_poke_for_deadlines():
     return rewrite(Watch.decide, ("0 < glance.deadline_s <= clock_s or ", ""))
-
-
-@mutant("results wait behind a long task")
-def no_poke_for_results():
-    return rewrite(Watch.decide, (" or (same_task and glance.unsent)", ""))

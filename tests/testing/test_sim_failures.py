@@ -1,7 +1,6 @@
 """What a simulated test says when it fails: short, once, with the line that replays it; and what is no failure."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from triort.testing._plan.codec import load_plan
 
 
 @pytest.fixture(autouse=True)
-def _folder_for_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _folder_for_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    yield
 
 
 async def take_the_first(n: int) -> int:
@@ -103,7 +101,7 @@ def test_what_never_was_so_fails_the_test_at_its_end() -> None:
         async with sim.client() as client:
             await client.map(state, range(3))
 
-    with pytest.raises(SimulatedTestFailed, match="in 3 seeds .* never so: a large number, never reached;"):
+    with pytest.raises(SimulatedTestFailed, match=r"in 3 seeds .* never so: a large number, never reached;"):
         tame()
 
 

@@ -1,6 +1,7 @@
 """What a simulated cluster does for a test: clients, virtual time, faults by name, the end of everything."""
 
 import uuid
+from pathlib import Path
 
 import pytest
 import trio
@@ -160,7 +161,9 @@ async def test_a_cancelled_client_call_leaves_nothing_behind(sim: Sim) -> None:
     await sim.quiescent()
 
 
-def test_quiescent_fails_when_something_goes_on() -> None:
+def test_quiescent_fails_when_something_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
     @sim_test(seeds=1)
     async def leave_a_job(sim: Sim) -> None:
         async with sim.client() as client:

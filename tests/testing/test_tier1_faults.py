@@ -103,6 +103,21 @@ def test_a_manager_of_managers_without_its_last_one_fails_alone() -> None:
     assert events(run, Kind.DIED, node="m0")
 
 
+def test_a_worker_that_dies_on_its_way_costs_another_try() -> None:
+    faults = [at(BUSY_S, FaultKind.JOIN_WORKER, "m0"), at(BUSY_S + 1e-6, FaultKind.CUT, "m0.w4")]
+    run = ran(plan(load(), TREE, faults=faults))
+    assert run.marks["a replacement does not start"] == 1
+    assert events(run, Kind.BORN, node="m0.w5")
+    assert ends_of(run) == {"j0": "value"}
+
+
+def test_a_worker_that_dies_before_its_start_is_in_the_books_is_replaced() -> None:
+    faults = [at(BUSY_S, FaultKind.JOIN_WORKER, "m0"), at(BUSY_S + 1e-6, FaultKind.CRASH_WORKER, "m0.w4")]
+    runs = [ran(plan(load(), TREE, faults=faults, seed=seed)) for seed in range(20)]
+    assert any(run.marks.get("a worker ends before its start is in the books") for run in runs)
+    assert all(events(run, Kind.BORN, node="m0.w5") for run in runs)
+
+
 def test_a_manager_that_joins_while_its_boss_ends_does_not_stay() -> None:
     faults = [at(BUSY_S, FaultKind.JOIN_MANAGER, "m0", factor=2.0), at(BUSY_S + 1e-5, FaultKind.CUT, "m0")]
     run = ran(plan(load(), [2, 1, 2], faults=faults))
@@ -121,6 +136,14 @@ def test_a_second_client_of_the_same_name_takes_nothing_from_the_first() -> None
     run = ran(plan(load(), TREE, faults=[at(BUSY_S, FaultKind.DUPLICATE_CLIENT, "c0") for _ in range(3)]))
     assert ends_of(run) == {"j0": "value"}
     assert len(events(run, Kind.OPEN, node="c0001")) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_tasks_on_the_cpu_are_interrupted_soon_after_their_cancel(seed: int) -> None:
+    cancel = at(BUSY_S, FaultKind.CANCEL_JOB, "j0")
+    run = ran(plan(leaves("j0", 9, 3.0, is_async=False), TREE, faults=[cancel], seed=seed))
+    assert ends_of(run) == {"j0": "cancelled"}
+    assert run.now_s < BUSY_S + 0.1
 
 
 def test_a_dead_client_costs_only_its_own_jobs() -> None:

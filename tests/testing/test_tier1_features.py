@@ -113,6 +113,14 @@ def test_children_out_of_time_end_as_such(is_async: bool, stubborn: bool) -> Non
     assert run.now_s < (0.3 if not stubborn else GRACE_S + 1.0)
 
 
+def test_a_child_that_waits_for_a_busy_worker_is_out_of_time_at_its_deadline() -> None:
+    long = Batch([Task("j0.0.1.0", [Compute(2.0)], is_async=False)], wait=False)
+    late = Batch(leaves("j0.0.2", 1), timeout_s=0.1, catch=True)
+    run = ran(plan([parent("j0.0", long, late)], [1]))
+    (end,) = events(run, Kind.SETTLE, what="j0.0.2.0")
+    assert (end.detail, 0.1 < end.time_s < 0.13) == ("timeout", True)
+
+
 @forms
 def test_a_job_out_of_time_ends_as_such(is_async: bool) -> None:
     made = plan([parent("j0.0", Batch(leaves("j0.0.1", 9, 3.0, is_async=is_async)), is_async=is_async)], timeout_s=0.1)

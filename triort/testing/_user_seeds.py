@@ -76,10 +76,12 @@ def run_seeds(settings: Settings, test: UserTest) -> None:
     """Run all that is to run; raises `SimulatedTestFailed`."""
     __tracebackhide__ = True
     reached: dict[str, bool] = dict.fromkeys(settings.marks, False)
+    if os.environ.get(PLAN):
+        _replay(test, os.environ[PLAN])
+        return
     plans = _plans(settings, test)
-    is_one = len(plans) == 1
     for number, plan in enumerate(plans):
-        ended = run_user_test(plan, test, hold_back=not is_one)
+        ended = run_user_test(plan, test)
         if ended.error is not None:
             _fail(test, ended)
         if number % TWICE_EVERY == 0:
@@ -96,12 +98,20 @@ def run_seeds(settings: Settings, test: UserTest) -> None:
         )
 
 
+def _replay(test: UserTest, path: str) -> None:
+    """Run one plan once, with all that it says as it comes: somebody is looking."""
+    __tracebackhide__ = True
+    ended = run_user_test(_plan_in(path, _name(test)), test, hold_back=False)
+    if ended.error is None:
+        return
+    if is_no_failure(innermost(ended.error)):
+        raise as_the_test_saw_it(innermost(ended.error))
+    _tell(test, ended, ended, None)
+
+
 def _plans(settings: Settings, test: UserTest) -> list[Plan]:
     __tracebackhide__ = True
     name = _name(test)
-    path = os.environ.get(PLAN)
-    if path:
-        return [_plan_in(path, name)]
     if os.environ.get(SEED):
         return [settings.plan(_number(SEED, 0), name)]
     count = _number(SEEDS, 1) if os.environ.get(SEEDS) else settings.seeds
@@ -158,7 +168,7 @@ def _compare(test: UserTest, one: UserRun, two: UserRun) -> None:
 
 
 def _fail(test: UserTest, ended: UserRun) -> NoReturn:
-    """Shrink what has failed, write it down, and raise it."""
+    """Shrink what has failed, and raise it."""
     __tracebackhide__ = True
     error = ended.error
     assert error is not None
@@ -171,6 +181,11 @@ def _fail(test: UserTest, ended: UserRun) -> NoReturn:
         least = _smallest(test, ended)
         passing = _passing(test, least.run.plan)
     least.output.release()
+    _tell(test, ended, least, passing)
+
+
+def _tell(test: UserTest, ended: UserRun, least: UserRun, passing: Run | None) -> NoReturn:
+    __tracebackhide__ = True
     files = write_reports(least.run, Path(REPORTS) / f"{test.fn.__name__}-{ended.run.plan.seed}")
     plan_file = next(file for file in files if file.name.endswith(".plan.json"))
     line = f"{PLAN}={plan_file} pytest {_quoted(ended.run.plan.test)}"

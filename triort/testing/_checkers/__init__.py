@@ -11,6 +11,7 @@ from triort.testing._checkers.both_ends import BothEnds
 from triort.testing._checkers.cancel_is_final import CancelIsFinal
 from triort.testing._checkers.cancels_answered import CancelsAnswered
 from triort.testing._checkers.crash_limits import CrashLimits
+from triort.testing._checkers.deadlines_heeded import DeadlinesHeeded
 from triort.testing._checkers.deadlines_kept import DeadlinesKept
 from triort.testing._checkers.deadlines_passed_on import DeadlinesPassedOn
 from triort.testing._checkers.deadlines_set import DeadlinesSet
@@ -55,6 +56,7 @@ BOOK_CHECKERS: tuple[type[Checker], ...] = (
     BothEnds,
     CancelsAnswered,
     CrashLimits,
+    DeadlinesHeeded,
     DeadlinesKept,
     DeadlinesPassedOn,
     DeadlinesSet,

@@ -11,11 +11,11 @@ from triort.testing._events import Event, Kind
 from triort.testing._plan.walk import all_tasks, batches_of
 from triort.testing._run import Checker, World
 
-LATE_S = 1.0
+LATE_S = 0.5
 
 
 class GraceKept(Checker):
-    """Holds for each cancel that comes to a worker while its task runs, unless clocks or pauses are among the faults."""
+    """Holds for each cancel that comes to a worker while its task runs, unless clocks or pauses are among faults."""
 
     name = "grace_kept"
     kinds = frozenset({Kind.START, Kind.END, Kind.CANCELLED, Kind.DIED})

@@ -1,5 +1,4 @@
-"""An entry leaves by exactly one terminal message: no answer comes for a task that its boss or employee does not ask for
-any more.
+"""An entry leaves by exactly one terminal message: no answer comes for a task that nobody asks for any more.
 
 What is still on its way over a link that has ended is not read, so that is no exception.
 """

@@ -1,4 +1,4 @@
-"""What nobody wants any more is cancelled: open children of a task that is over, or out of time, and all of a job that is.
+"""What nobody wants any more is cancelled: children of a task that is over, jobs without a client.
 
 And who is cancelled knows it: a task that runs, and its entry in the tables, say the same.
 """
@@ -34,4 +34,6 @@ class UnwantedCancelled(Checker):
                 self.fail(f"{name}: child {show_address(address)} is not cancelled, and it is out of time")
         for address, running in core.running.items():
             if running.cancelled != running.attempt.cancelled:
-                self.fail(f"{name}: {show_address(address)} is cancelled, and the task that runs is not, or the reverse")
+                self.fail(
+                    f"{name}: {show_address(address)} is cancelled in the table and not as it runs, or the reverse"
+                )

@@ -165,7 +165,10 @@ class Boss(Node):
         self.pipes.remove(pipe)
         if node is not None and not isinstance(node, Boss):
             node.die("killed: its link has ended")
-            self._fail(f"worker {node.name} did not start")
+            sometimes("a replacement does not start")
+            self.tell(Kind.LOG, detail=f"worker {node.name} did not start")
+            self._early_exits.pop(pipe, None)
+            self._replace()
         self._disconnect(pipe, None)
         self.perform()
 
