@@ -2,7 +2,7 @@
 
 Kinds take turns. One kind of trouble hides another: where clocks jump or frames are held back, nobody can tell what is
 late. So one kind has no faults at all, one those that leave time as it is, one faults of all kinds; one has sync tasks
-that take long, and one such that ignore their cancels.
+that take long, and one items that are cancelled or run out of time long before they would end.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from functools import lru_cache
 
 import msgspec
 
+from triort._model.limits import GRACE_S
 from triort.testing._checkers.books import CLOCKS, HOLDS
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.generate import generate
-from triort.testing._plan.plan import Batch, Compute, Plan, Task
-from triort.testing._plan.swarm import Faults, Features
+from triort.testing._plan.plan import Batch, Compute, Job, Plan, Task
+from triort.testing._plan.swarm import Faults
 
 POINTS = ("any idle employee first", "slow replacements")
 """Rare ways of the product that cost no more messages."""
 TIMELY = Faults.swarm().without(*sorted(kind.value for kind in CLOCKS | HOLDS if kind.value in Faults.swarm().names))
-STUBBORN = Features.only("items", "stubborn")
+ENDED_S = 1.6 * GRACE_S
+FAILS_AFTER_S = 0.02
 LONG_S = 0.3
 LONG_SHARE = 0.1
 
@@ -36,10 +38,21 @@ def plan_of(number: int) -> Plan:
         case 2 | 6:
             return generate(number, buggify=POINTS)
         case 3:
-            stubborn = generate(number, faults=Faults.only("cancel_job"), features=STUBBORN)
-            return with_long_tasks(stubborn)
+            return with_ends(generate(number, faults=Faults.none()))
         case _:
             return with_long_tasks(generate(number, faults=Faults.none()))
+
+
+def with_ends(plan: Plan) -> Plan:
+    """The same plan, and two jobs that are ended in time: one by an item that fails, one by its deadline."""
+    draws = Draws(plan.seed)
+    first, second = f"j{len(plan.jobs)}", f"j{len(plan.jobs) + 1}"
+    names = [*(f"{first}.{index}" for index in range(4)), *(f"{second}.{index}" for index in range(2))]
+    tasks = [Task(name, [Compute(ENDED_S)], is_async=draws.chance(0.5, name, "async")) for name in names]
+    tasks[0] = msgspec.structs.replace(tasks[0], stubborn=True)
+    tasks[1] = msgspec.structs.replace(tasks[1], steps=[Compute(FAILS_AFTER_S)], fails=-1)
+    ended = [Job(first, tasks[:4]), Job(second, tasks[4:], timeout_s=FAILS_AFTER_S)]
+    return msgspec.structs.replace(plan, jobs=[*plan.jobs, *ended])
 
 
 def with_long_tasks(plan: Plan) -> Plan:

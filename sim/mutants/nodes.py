@@ -52,3 +52,8 @@ def no_fence():
 @mutant("the scheduler of a node does not wake for deadlines", tier=2)
 def deadlines_overslept():
     return rewrite(ServerBase.run_scheduler, ("self.machine.deadline(self.next_deadline())", "float('inf')"))
+
+
+@mutant("a worker whose time of grace is over lives on", tier=2)
+def grace_without_end():
+    return rewrite(WorkerPool._look, ("                    worker.process.kill()\n", "                    pass\n"))

@@ -1,13 +1,12 @@
 """What a simulated test says when it fails: short, once, with the line that replays it; and what is no failure."""
 
-import random
 from pathlib import Path
 
 import pytest
 import trio
 
 import triort
-from tests.testing.sim_workflows import fail_at_two, nested, sleep_for, square, state
+from tests.testing.sim_workflows import fail_at_two, nested, square, state
 from triort.testing import Faults, Sim, SimulatedTestFailed, Violation, always, buggify, sim_test, sometimes
 from triort.testing._plan.codec import load_plan
 
@@ -247,33 +246,3 @@ def test_violation_says_what_and_when() -> None:
     violation = Violation("books", "one too many", 2.5)
     assert (violation.check, violation.text, violation.time_s) == ("books", "one too many", 2.5)
     assert str(violation) == "books: one too many"
-
-
-async def read_the_clock() -> float:
-    import time
-
-    return time.monotonic()
-
-
-def guess() -> float:
-    return random.random()
-
-
-@pytest.mark.parametrize(
-    ("fn", "what"), [(read_the_clock, "real time"), (guess, "real randomness")], ids=["time", "randomness"]
-)
-def test_a_task_that_reaches_outside_gets_one_clear_line(fn: object, what: str) -> None:
-    @sim_test(seeds=3)
-    async def reach(sim: Sim) -> None:
-        async with sim.client() as client:
-            await client.run(fn)  # type: ignore[arg-type]
-
-    with pytest.raises(triort.UsageError, match=f"a simulated run may not use {what}") as caught:
-        reach()
-    assert len(str(caught.value).splitlines()) == 1
-
-
-@sim_test(seeds=2, levels=(3, 2))
-async def test_a_job_left_open_is_no_failure(sim: Sim) -> None:
-    async with sim.client() as client:
-        await client.submit(sleep_for, 1000.0)

@@ -9,7 +9,7 @@ from triort.testing._plan.plan import Plan
 from triort.testing._plan.swarm import Faults
 from triort.testing._tier1.run import run_tier1
 
-SEEDS_PER_TEST = 25
+SEEDS_PER_TEST = 20
 POINTS = (
     "any idle employee first",
     "batches of one",

@@ -17,7 +17,7 @@ from triort._core.packing import batched, spec_columns
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest, JobId, show_address
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
-from triort._model.marks import buggify, sometimes
+from triort._model.marks import buggify
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -121,8 +121,6 @@ class Link:
                 batch[1] -= attempt.cost_us
                 if not batch[0]:
                     del self.unread[attempt.batch]
-        else:
-            sometimes("an answer comes for a task that nobody asks for any more")
         return attempt
 
     def read_receipt(self, receipt: int, *, is_idle: bool) -> None:

@@ -58,7 +58,7 @@ def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]
             node.hops.take_back(attempt, part)
     if node.upstream.asked:
         node.upstream.asked -= node.hand_over(node.upstream.asked)
-    node.schedule_tasks([])
+    node.send_up_or_schedule_tasks([])
 
 
 def outcomes_from_below(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:

@@ -140,6 +140,7 @@ class Execution:
             if held_s >= GRACE_S and not handle.ended.is_set():
                 name = running.attempt.spec.function_name
                 reason = f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n"
+                self.worker.enter(running)  # so that the boss knows whom to blame
                 self.worker.process.exit(EXIT_STUCK, reason)
 
     def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs, start_ns: int) -> None:
@@ -163,6 +164,8 @@ class Execution:
         start = self._clock_ns()
         if running.cancelled:  # since it was taken from the backlog: its function is not called any more
             sometimes("an async task is cancelled before its first step")
+            if call is _awaited:
+                args[0].close()
             self._end_async(running, OutcomeKind.CANCELLED, b"", start)
             return
         CURRENT.set((worker, running))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -74,3 +75,20 @@ class Violation(Exception):
 
     def __str__(self) -> str:
         return f"{self.check}: {self.text}"
+
+
+def names_of(frame: Sequence[tuple[object, object]]) -> str:
+    """What is in a frame, for the trace: its messages by name, with how many of a kind come in a row."""
+    if len(frame) == 1:
+        return type(frame[0][0]).__name__
+    names: list[str] = []
+    last, count = "", 0
+    for message, _ in frame:
+        name = type(message).__name__
+        if name == last:
+            count += 1
+            names[-1] = f"{name}*{count}"
+        else:
+            names.append(name)
+            last, count = name, 1
+    return "+".join(names)

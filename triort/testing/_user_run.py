@@ -29,6 +29,7 @@ from triort.testing._trio.schedule import schedule_named
 from triort.testing._user_errors import as_violation, violation_of_run
 from triort.testing._user_looks import Looks
 from triort.testing._user_output import Output, taken_over
+from triort.testing._user_walls import ended_by_ctrl_c, no_real_cluster
 
 TestFn = Callable[..., Coroutine[Any, Any, None]]
 LIVELOCK_EVENTS_MAX = 2_000_000
@@ -69,7 +70,8 @@ def run_user_test(plan: Plan, test: UserTest, *, hold_back: bool = True) -> User
     with taken_over(hold_back=hold_back) as output:
         body = _Body(plan, test, trace, clock, output)
         try:
-            run(body.main, seed=plan.seed, schedule=schedule, clock=clock)
+            with ended_by_ctrl_c(body.end), no_real_cluster():
+                run(body.main, seed=plan.seed, schedule=schedule, clock=clock)
         except SimulationError as exc:
             body.error = body.error or violation_of_run(exc, clock.now)
         except BaseExceptionGroup as group:
@@ -123,6 +125,11 @@ class _Body:
     output: Output
     error: BaseException | None = None
     reached: dict[str, bool] = attrs.Factory(dict)
+
+    def end(self) -> None:
+        """End the run soon, whoever calls this."""
+        if self.trace.cluster is not None:
+            self.clock.at(self.clock.now, self.trace.cluster.scope.cancel)
 
     async def main(self) -> None:
         """The whole run."""

@@ -1,4 +1,4 @@
-"""The time of grace is kept: a task that ignores its cancel costs its worker soon after.
+"""A cancelled task ends soon, and one that ignores its cancel costs its worker when its time of grace is over.
 
 Looked at are tasks without children: they hold the CPU, or their slot, from their start to their end.
 """
@@ -6,12 +6,14 @@ Looked at are tasks without children: they hold the CPU, or their slot, from the
 from __future__ import annotations
 
 from triort._model.limits import GRACE_S
-from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT
+from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT, crossing_s
 from triort.testing._events import Event, Kind
 from triort.testing._plan.walk import all_tasks, batches_of
 from triort.testing._run import Checker, World
 
 LATE_S = 0.5
+HEED_S = 0.2
+"""A task that heeds its cancel ends so soon: its boss pokes it if it holds the CPU."""
 
 
 class GraceKept(Checker):
@@ -24,7 +26,10 @@ class GraceKept(Checker):
         """The run starts."""
         super().begin(world)
         self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in world.plan.faults)
-        self._leaves = {task.name for task in all_tasks(world.plan) if not list(batches_of(task))}
+        self._limits_s = {
+            task.name: GRACE_S + LATE_S if task.stubborn else HEED_S + crossing_s(world.plan)
+            for task in all_tasks(world.plan) if not list(batches_of(task))
+        }  # fmt: skip
         self._running: dict[tuple[str, int], str] = {}
         self._due: dict[tuple[str, int], float] = {}
 
@@ -32,13 +37,13 @@ class GraceKept(Checker):
         """Note what runs, and what is to end."""
         key = (event.node, event.number)
         match event.kind:
-            case Kind.START if event.what in self._leaves:
+            case Kind.START if event.what in self._limits_s:
                 self._running[key] = event.what
             case Kind.END:
                 self._running.pop(key, None)
                 self._due.pop(key, None)
             case Kind.CANCELLED if key in self._running:
-                self._due.setdefault(key, event.time_s + GRACE_S + LATE_S)
+                self._due.setdefault(key, event.time_s + self._limits_s[self._running[key]])
             case Kind.DIED:
                 self._running = {each: task for each, task in self._running.items() if each[0] != event.node}
                 self._due = {each: due_s for each, due_s in self._due.items() if each[0] != event.node}
@@ -49,4 +54,4 @@ class GraceKept(Checker):
             return
         for key, due_s in self._due.items():
             if self.world.now > due_s:
-                self.fail(f"{self._running[key]} was cancelled on {key[0]} and runs on, long after its time of grace")
+                self.fail(f"{self._running[key]} was cancelled on {key[0]}, and runs on for too long")

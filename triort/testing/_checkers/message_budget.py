@@ -29,7 +29,8 @@ class MessageBudget(Checker):
         match event.kind:
             case Kind.SEND:
                 self._messages += num_messages(event.what)
-                if self._messages > self._budget + PER_NODE * (len(self.world.nodes) + len(self.world.workers) + 1):
+                over = self._messages - self._budget
+                if over > 0 and over > PER_NODE * (len(self.world.nodes) + len(self.world.workers) + 1):
                     self.fail(f"{self._messages} messages, and a budget of {self._budget}")
             case Kind.START | Kind.SUBMIT:
                 self._budget += PER_TASK_AND_HOP * self._hops

@@ -28,10 +28,15 @@ class NoRashKills(Checker):
         self._is_off = any(fault.kind not in HARMLESS for fault in plan.faults)
         self._is_off = self._is_off or any(task.poison or task.stubborn for task in all_tasks(plan))
         self._jobs = {job.name for job in plan.jobs}
+        self._clients: dict[str, set[str]] = {}
+        for job in plan.jobs:
+            self._clients.setdefault(job.client, set()).add(job.name)
 
     def see(self, event: Event) -> None:
         """Does a worker end?"""
         if event.kind is Kind.JOB:
             self._jobs.discard(event.what)
+        elif event.node in self._clients:
+            self._jobs -= self._clients[event.node]  # nobody is told of their end
         elif self._jobs and not self._is_off and is_worker(event.node):
             self.fail(f"{event.node} has ended ({event.detail}), and nothing was to end it")

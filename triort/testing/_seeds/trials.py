@@ -39,7 +39,7 @@ class Trial:
         run = run_plan(plan, self.tier, keep_all=keep_all or self.is_twice)
         if run.violation is None and self.is_twice:
             return _compared_twice(run, run_plan(plan, self.tier, keep_all=True))
-        if run.violation is None and self.is_compared:
+        if run.violation is None and self.is_compared and not has_races(plan):
             return _compared_across(run, run_plan(plan, 3 - self.tier))
         return run
 
@@ -68,7 +68,7 @@ def _compared_twice(first: Run, second: Run) -> Run:
 
 
 def _compared_across(run: Run, other: Run) -> Run:
-    if other.violation is not None or has_races(run.plan):
+    if other.violation is not None:
         return run
     found = outcome_differences(run, other)
     if not found:

@@ -196,7 +196,7 @@ class Tasks:
         if worker.dead or activity.running.result is not None:
             return
         if held_s >= GRACE_S:
-            worker.die("it is stuck: a task ignores its cancel")
+            worker.die("it is stuck: a task ignores its cancel", by=activity)
             return
         held_s += GRACE_LOOK_S if activity.running.holds_slot else 0.0
         worker.cluster.heap.look_after(GRACE_LOOK_S, self._watch_stop, activity, held_s)

@@ -12,7 +12,7 @@ import attrs
 
 from triort._core.links import Send
 from triort._model.messages import Message
-from triort.testing._events import Event, Kind
+from triort.testing._events import Event, Kind, names_of
 from triort.testing._plan.draws import Draws
 from triort.testing._run import Trace
 from triort.testing._tier1.heap import Heap
@@ -192,20 +192,3 @@ class Wires:
         self.num_held -= len(held)
         for frame, number in held:
             self._deliver(pipe, frame, number)
-
-
-def names_of(frame: Frame) -> str:
-    """What is in a frame, for the trace: its messages by name, with how many of a kind come in a row."""
-    if len(frame) == 1:
-        return type(frame[0][0]).__name__
-    names: list[str] = []
-    last, count = "", 0
-    for message, _ in frame:
-        name = type(message).__name__
-        if name == last:
-            count += 1
-            names[-1] = f"{name}*{count}"
-        else:
-            names.append(name)
-            last, count = name, 1
-    return "+".join(names)

@@ -24,6 +24,7 @@ from triort._core.attempts import Result
 from triort._core.worker_core import Child, Running, Settled, WorkerCore
 from triort._model.errors import TaskInterrupted
 from triort._model.messages import Cancel, Message
+from triort._node.page import ON_CPU, ROOT
 from triort._node.spawned import WorkerExit
 from triort._node.sync_tasks import SyncWait
 from triort._node.worker import EXIT_BUG, Worker
@@ -246,7 +247,9 @@ class SimProcess:
             self.cluster.tell(Kind.END, self.name, name, number=address, detail="killed")
         self.started.clear()
         how = f"signal {number}" if number is not None else f"exit code {code}"
-        self.cluster.tell(Kind.DIED, self.name, detail=how)
+        words = self.page.words
+        blamed = words[ROOT] if words[ON_CPU] else 0
+        self.cluster.tell(Kind.DIED, self.name, number=blamed, detail=how)
         self._wire.die(self.name)
         self._release_waits()
         if self.worker is not None and self.worker.execution.nursery is not None:

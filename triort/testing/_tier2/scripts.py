@@ -6,7 +6,7 @@ starts and ends, what they submit.
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +20,7 @@ from triort._node.worker import Worker
 from triort._wire.payload import Ref
 from triort.testing._events import Kind, Violation
 from triort.testing._plan.plan import CAUGHT, Batch, Compute, Job, Listen, Say, Task
+from triort.testing._plan.tries import Tries, TryEnd
 from triort.testing._tier2.cluster import Cluster
 from triort.testing._tier2.process import SimProcess
 
@@ -33,13 +34,13 @@ class ScriptError(Exception):
 
 @attrs.define
 class Scripts:
-    """The scripts of the run that is going on, by task name, and how often each has failed."""
+    """The scripts of the run that is going on, by task name, and how often each was tried."""
 
     cluster: Cluster
     function_of: Callable[[Sequence[Task]], Callable[..., Any]]
     """The function that tasks are submitted by."""
     tasks: dict[str, Task] = attrs.Factory(dict)
-    failures: Counter[str] = attrs.Factory(Counter)
+    tries: Tries = attrs.Factory(Tries)
 
     def learn(self, job: Job) -> None:
         """Enter all tasks of a job."""
@@ -64,6 +65,7 @@ class Attempt:
         self.address = worker.current_task().attempt.address
         self.runtime = get_runtime()
         self.heard: list[Any] = []
+        self._end = scripts.tries.begin(self.task)
         if shared is not None and shared != SHARED:
             self.fail(f"{name} was given {shared!r} as the shared value")
 
@@ -255,18 +257,18 @@ class Attempt:
 
     def say(self, lines: int) -> None:
         for number in range(lines):
-            print(f"{self.task.name} says {number}")  # noqa: T201 - it travels to the client
+            sys.stdout.write(f"{self.task.name} says {number}\n")
 
     def end(self) -> None:
         """Raise, kill the worker, or return."""
         self.process.check_alive()
-        task, count = self.task, self.scripts.failures[self.task.name]
-        if task.poison and (task.poison < 0 or count < task.poison):
-            self.scripts.failures[task.name] += 1
-            self.process.crash()
-        if task.fails and (task.fails < 0 or count < task.fails):
-            self.scripts.failures[task.name] += 1
-            raise ScriptError(task.name)
+        match self._end:
+            case TryEnd.KILL:
+                self.process.crash()
+            case TryEnd.RAISE:
+                raise ScriptError(self.task.name)
+            case TryEnd.RETURN:
+                pass
 
 
 def _sum(values: list[Any]) -> int:

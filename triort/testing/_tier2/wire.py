@@ -17,7 +17,7 @@ import trio
 from triort._model.errors import ProtocolError
 from triort._model.messages import Received
 from triort._transport.memory import MemoryConnection, open_memory_pair
-from triort.testing._events import Event, Kind
+from triort.testing._events import Event, Kind, names_of
 
 HOLD_FOREVER = math.inf
 
@@ -95,7 +95,7 @@ class Wire:
         if way.is_gone:
             return
         if self.air.tells_frames():
-            what = ",".join(type(message).__name__ for message, _ in batch)
+            what = names_of(batch)
             self.air.tell(Event(self.air.now, Kind.SEND, way.sender, what, way.receiver, way.number))
         if not way.is_mute:
             self._later(way, self._arrive, way, end.peer, batch, size, way.number)
@@ -187,7 +187,7 @@ class Wire:
             self._take_end(way, end, ProtocolError(f"{way.sender} sent a frame that cannot be read"))
             return
         if end.deliver(batch, size) and self.air.tells_frames():
-            what = ",".join(type(message).__name__ for message, _ in batch)
+            what = names_of(batch)
             self.air.tell(Event(self.air.now, Kind.DELIVER, way.receiver, what, way.sender, number))
 
     def _arrive_end(self, way: Direction, end: MemoryConnection, error: Exception | None) -> None:
