@@ -1,6 +1,7 @@
 """Tasks that have no place where they are: asked back, handed on, answered for."""
 
 from tests._core.makers import BOSS, FN, Node, make_attempt, one, outcomes, returned, submit
+from triort._core.demand import ANSWER_S
 from triort._model.limits import OFFERS_MIN
 from triort._model.messages import (
     Update,
@@ -8,12 +9,14 @@ from triort._model.messages import (
     Want,
 )
 
+ANSWER_0, ANSWER_1 = Update(0, 0, True), Update(0, 1, True)
+
 
 def test_the_boss_takes_back_what_has_no_place_here() -> None:
     node = Node(1)
     node.above(*submit(1, 2, 3))
-    assert node.above(Want(0, 1)) == [(BOSS, returned(1, 2)), (BOSS, Update(0, 1))]
-    assert node.above(Want(0, 5)) == [(BOSS, returned(2, 3)), (BOSS, Update(0, 0))]
+    assert node.above(Want(0, 1)) == [(BOSS, returned(1, 2)), (BOSS, ANSWER_1)]
+    assert node.above(Want(0, 5)) == [(BOSS, returned(2, 3)), (BOSS, ANSWER_0)]
     assert len(node.core.backlog) == 0
 
 
@@ -35,8 +38,8 @@ def test_a_manager_asks_below_for_what_it_lacks() -> None:
     node.employee("m0").num_idle_workers = node.employee("m1").num_idle_workers = 0
     node.below("m1", Update(0, 3))
     assert node.above(Want(0, 2)) == [("m1", Want(0, 2))]
-    assert node.below("m1", Update(0, 1)) == [("m1", Want(0, 1))]
-    assert node.below("m1", Update(0, 0)) == [(BOSS, Update(0, 0))]
+    assert node.below("m1", ANSWER_1) == [("m1", Want(0, 1))]
+    assert node.below("m1", ANSWER_0) == [(BOSS, ANSWER_0)]
 
 
 def test_what_the_boss_has_asked_for_is_not_reported_to_it_again() -> None:
@@ -46,7 +49,24 @@ def test_what_the_boss_has_asked_for_is_not_reported_to_it_again() -> None:
     node.below("m0", Update(0, 1))
     assert node.above(Want(0, 1)) == [("m0", Want(0, 1))]
     assert node.below("m1", Update(0, 1)) == []
-    assert node.below("m0", Update(0, 0)) == [("m1", Want(0, 1))]
+    assert node.below("m0", ANSWER_0) == [("m1", Want(0, 1))]
+
+
+def test_a_report_that_crosses_a_recall_is_no_answer_to_it() -> None:
+    node = Node(1, boss=False, managers=[4])
+    node.employee("m0").num_idle_workers = 0
+    assert node.below("m0", Update(0, 3)) == [("m0", Want(0, 1))]
+    assert node.below("m0", Update(0, 6)) == []
+    assert node.below("m0", Update(0, 5, True)) == [("m0", Want(0, 1))]
+
+
+def test_a_manager_that_is_silent_keeps_no_other_from_being_asked() -> None:
+    node = Node(0, managers=[1, 1])
+    node.employee("m0").num_idle_workers = node.employee("m1").num_idle_workers = 0
+    node.below("m0", Update(0, 1))
+    assert node.above(Want(0, 1)) == [("m0", Want(0, 1))]
+    node.core.now += ANSWER_S
+    assert node.below("m1", Update(0, 9))[0] == ("m1", Want(0, 1))
 
 
 def test_what_comes_back_goes_on_to_the_boss_who_has_asked_for_it() -> None:
@@ -63,7 +83,7 @@ def test_what_comes_back_goes_on_to_the_boss_who_has_asked_for_it() -> None:
 def test_a_recall_is_answered_also_where_nothing_is_left() -> None:
     """Otherwise the boss goes by its old figure, asks again, and neither ever stops."""
     node = Node(1)
-    assert node.above(Want(0, 3)) == [(BOSS, Update(0, 0))]
+    assert node.above(Want(0, 3)) == [(BOSS, ANSWER_0)]
 
 
 def test_a_boss_recalls_from_a_worker_on_one_long_task() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 OFFERS_MAX = 512
 SLOW_S = 0.005
+ANSWER_S = 2 * STUCK_S
 TASKS_CHANGE_MIN = 32
 
 
@@ -72,7 +73,7 @@ def pull_back(node: NodeCore, idle: int) -> None:
     """Ask managers below for tasks that have found no place there: for so many idle workers, and for what the boss
     wants back. When nobody is left to ask or to answer, the boss's wish is over."""
     _ask_below(node, idle + node.upstream.asked)
-    if node.upstream.asked and not any(employee.recalled for employee in node.managers):
+    if node.upstream.asked and not answers_due(node):
         node.upstream.asked = 0
 
 
@@ -80,7 +81,7 @@ def _ask_below(node: NodeCore, needed: int) -> None:
     holders = [employee for employee in node.managers if employee.backlog > 0] if needed else []
     if not holders:
         return
-    needed -= sum(employee.recalled for employee in node.managers)
+    needed -= answers_due(node)
     holders.sort(key=lambda employee: -employee.backlog)
     for employee in holders:
         count = min(needed, employee.backlog)
@@ -89,9 +90,15 @@ def _ask_below(node: NodeCore, needed: int) -> None:
         if not employee.recalled:
             needed -= count
             sometimes("tasks without a place are asked back")
-            employee.recalled = count
+            employee.recalled, employee.recalled_at = count, node.now
             employee.backlog -= count
             node.outbox.append(Send(employee.conn, Want(0, count), ()))
+
+
+def answers_due(node: NodeCore) -> int:
+    """For how many tasks managers were asked who will answer soon; nobody waits for one that is silent for long."""
+    asked = [each for each in node.managers if each.recalled]
+    return sum(each.recalled for each in asked if node.now < each.recalled_at + ANSWER_S)
 
 
 def spare_tasks(node: NodeCore) -> int:

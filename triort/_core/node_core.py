@@ -23,14 +23,7 @@ from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
 from triort._model.marks import sometimes
-from triort._model.messages import (
-    Forget,
-    Log,
-    Message,
-    Print,
-    Shutdown,
-    SystemError_,
-)
+from triort._model.messages import Forget, Log, Message, Print, Shutdown, SystemError_
 
 
 class Direction(enum.Enum):
@@ -143,6 +136,7 @@ class NodeCore:
         elif self.boss is not None and self.boss.conn == conn:
             link, self.boss = self.boss, None
             self.want_credit = 0
+            self.upstream = Upstream()
         else:
             return
         self._links.remove(link)
@@ -207,12 +201,13 @@ class NodeCore:
         """The employee is on one long task: take what it has not started, and what the task has submitted."""
         recall_from_worker(self, employee)
 
-    def handle_update(self, conn: object, task_diff: int, backlog: int = 0) -> None:
-        """Handle a task count update from a lower level manager or worker."""
+    def handle_update(self, conn: object, task_diff: int, backlog: int = 0, *, is_answer: bool = False) -> None:
+        """Handle a task count update from a lower level manager or worker, perhaps in answer to a recall."""
         employee = self.conn_to_employee_dict[conn]
         employee.num_own_tasks += task_diff
-        employee.backlog = max(backlog, 0)
-        employee.recalled = 0
+        if is_answer:
+            employee.recalled = 0
+        employee.backlog = max(backlog - employee.recalled, 0)
 
     def handle_waiting(self, conn: object, new_idle_count: int, read_receipt: int | None = None) -> None:
         """Record that an employee is idle with nothing to do.

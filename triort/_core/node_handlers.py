@@ -82,6 +82,8 @@ def lost(node: NodeCore, link: Link, msg: Lost, payload: Sequence[bytes]) -> Non
         attempt = link.close(address)
         if attempt is not None:
             node.hops.pass_loss(attempt, Loss(address, blamed, crash))
+    if node.backlog:
+        node.schedule_tasks([])
 
 
 def cancel(node: NodeCore, link: Link, msg: Cancel, payload: Sequence[bytes]) -> None:
@@ -107,7 +109,7 @@ def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) 
 
 
 def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) -> None:
-    node.handle_update(link.conn, msg.task_diff, msg.backlog)
+    node.handle_update(link.conn, msg.task_diff, msg.backlog, is_answer=msg.is_answer)
 
 
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:

@@ -45,6 +45,7 @@ class Employee:
     """Given tasks that have found no place below, by its own account."""
     recalled: int = 0
     """How many of these it was asked for and has not answered for."""
+    recalled_at: float = 0.0
     wanted: int = 0
     granted: int = 0
     offer_window: int = OFFERS_MIN

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from triort._core.demand import is_news, spare_tasks
+from triort._core.demand import answers_due, is_news, spare_tasks
 from triort._core.links import Link, Send
 from triort._model.messages import Started, Update, Waiting
 
@@ -34,8 +34,8 @@ class Upstream:
     """How many tasks the boss wants back that were not here: those that come back from below go on to it, and are not
     placed below again, or they would go to and fro for as long as the boss has idle workers elsewhere."""
     owes_answer: bool = False
-    """The boss has asked for tasks back. It hears how many there still are when all below have answered that were asked
-    in turn, and asks nothing more until then."""
+    """The boss has asked for tasks back. It hears how many there still are when it has them, or when all below have
+    answered that were asked in turn, and asks nothing more until then."""
     _looks: int = 0
 
     def heard(self, num_tasks: int, num_results: int) -> None:
@@ -57,16 +57,18 @@ class Upstream:
     def tell_tasks(self, node: NodeCore, boss: Link, *, all_idle: bool) -> None:
         """Tell how many tasks of its own the subtree has, roughly while it is busy; and how many of those it was given
         have no place, at once when work for idle workers elsewhere has turned up."""
-        if self.idle is None or (self.owes_answer and any(employee.recalled for employee in node.managers)):
-            return  # whom it has asked in turn, it waits for: the answer is to be the last word
+        if self.idle is None:
+            return
+        is_answer = self.owes_answer and not (self.asked and answers_due(node))
         spare, told = spare_tasks(node), self.spare
         is_more = spare > 0 and spare >= 2 * told
-        is_less = told > 0 and spare <= told // 2
+        is_less = told > 0 and spare <= told // 2 and self.owes_answer == is_answer
         self._looks += 1
-        if is_more or all_idle or self.owes_answer or (node.outbox and (is_less or self._looks >= LOOKS)):
+        if is_more or all_idle or is_answer or (node.outbox and (is_less or self._looks >= LOOKS)):
             self._looks = 0
             tasks = sum(employee.num_tasks for employee in node.employees) + len(node.backlog) - len(boss.received)
-            is_due = is_more or is_less or self.owes_answer
+            is_due = is_more or is_less or is_answer
             if is_due or is_news(abs(tasks - self.tasks), self.tasks, exact=all_idle):
-                node.outbox.append(Send(boss.conn, Update(tasks - self.tasks, spare), ()))
-                self.tasks, self.spare, self.owes_answer = tasks, spare, False
+                node.outbox.append(Send(boss.conn, Update(tasks - self.tasks, spare, is_answer), ()))
+                self.tasks, self.spare = tasks, spare
+                self.owes_answer = self.owes_answer and not is_answer

@@ -167,10 +167,11 @@ class Waiting(Message, tag=20):
 
 class Update(Message, tag=21):
     """The number of tasks below that were submitted there has changed by ``task_diff``; ``backlog`` of those that the
-    boss has given have found no place."""
+    boss has given have found no place. ``is_answer``: to the last recall, which is over."""
 
     task_diff: int
     backlog: int
+    is_answer: bool = False
 
 
 class Want(Message, tag=22):

@@ -74,8 +74,10 @@ class OwnProcess:
 
     def exit(self, code: int, reason: str) -> None:
         """Leave without clean-up."""
-        os.write(2, reason.encode("utf-8", "backslashreplace"))
-        os._exit(code)
+        try:
+            os.write(2, reason.encode("utf-8", "backslashreplace"))
+        finally:
+            os._exit(code)
 
 
 def _on_poke(worker: Worker, frame: FrameType | None) -> None:

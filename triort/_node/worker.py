@@ -84,10 +84,15 @@ class Worker:
                         pass  # the boss is gone for us, and with it everybody who could want a result
                     except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give
                         self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
-                    self.release_waits()
+                    finally:
+                        self.release_waits()
                     nursery.cancel_scope.cancel()
+        except Exception:  # the same, met in the midst of a task's end
+            self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
         finally:
             self.conn.close()
+            if Worker.current is self:
+                Worker.current = None
 
     def release_waits(self) -> None:
         """The loop has ended: tasks that wait, shielded, for the ends of their children need wait no longer."""
@@ -224,7 +229,8 @@ class Worker:
     # -- the CPU -------------------------------------------------------------------------------------------------
 
     def enter(self, running: Running) -> None:
-        Worker.current = self
+        if Worker.current is not self:  # to set it each time would cost every call of the class its caches
+            Worker.current = self
         self.on_cpu = running
         words = self.page.words
         words[ON_CPU] = running.attempt.address

@@ -54,6 +54,8 @@ class WorkerPool:
     _template: Template | None = None
     _serial: int = 0
     _early_exits: dict[int, WorkerExit] = attrs.Factory(dict)
+    _given_up: set[int] = attrs.Factory(set)
+    """Workers that have not started, until their exits have come."""
     _restarts: deque[float] = attrs.Factory(deque)
     _busy: trio.Event = attrs.Factory(trio.Event)
 
@@ -81,7 +83,14 @@ class WorkerPool:
         node_id, name = self.next_identity()
         cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
         process = await self._template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
-        await self.adopt(process, process.open_link())
+        conn = process.open_link()
+        try:
+            await self.adopt(process, conn)
+        except BaseException:
+            process.kill()
+            conn.close()
+            self.node.sel.put_nowait(self._give_up, process)
+            raise
 
     @property
     def has_template(self) -> bool:
@@ -154,7 +163,16 @@ class WorkerPool:
         if ended is not None:
             self._on_exit(ended)
 
+    def _give_up(self, process: WorkerProcess) -> None:
+        """The worker has not started, and nobody waits for it any more."""
+        process.close()
+        if self._early_exits.pop(process.node_id, None) is None:
+            self._given_up.add(process.node_id)
+
     def _on_exit(self, ended: WorkerExit) -> None:
+        if ended.node_id in self._given_up:
+            self._given_up.remove(ended.node_id)
+            return
         worker = self.workers.pop(ended.node_id, None)
         if worker is None:  # it ended just after it had started, and its start is still in the inbox; or it never did
             sometimes("a worker ends before its start is in the books")

@@ -164,7 +164,8 @@ class _Body:
             await trio.lowlevel.checkpoint()
 
     async def _end(self, cluster: Cluster) -> None:
-        """After the shutdown nothing may be left."""
+        """After the shutdown nothing may be left, but managers whose boss has never come."""
+        cluster.dismiss_unclaimed()
         await cluster.stop()
         await self.clock.wait_quiet(self.clock.now + REST_S)
         left = [*cluster.node_processes, *cluster.processes]

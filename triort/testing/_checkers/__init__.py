@@ -24,7 +24,6 @@ from triort.testing._checkers.no_orphans import NoOrphans
 from triort.testing._checkers.no_rash_kills import NoRashKills
 from triort.testing._checkers.no_starvation import NoStarvation
 from triort.testing._checkers.once_per_link import OncePerLink
-from triort.testing._checkers.one_answer import OneAnswer
 from triort.testing._checkers.one_outcome import OneOutcome
 from triort.testing._checkers.queues_bounded import QueuesBounded
 from triort.testing._checkers.queues_known import QueuesKnown
@@ -65,7 +64,6 @@ BOOK_CHECKERS: tuple[type[Checker], ...] = (
     NoAttraction,
     NoLateStarts,
     NoStarvation,
-    OneAnswer,
     QueuesBounded,
     QueuesKnown,
     ResultsLeave,

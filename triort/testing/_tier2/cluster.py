@@ -17,7 +17,6 @@ import trio
 
 from triort._client.session import Client, serve_session
 from triort._core.node_core import NodeCore
-from triort._core.server_core import ServerCore
 from triort._core.worker_core import WorkerCore
 from triort._model.errors import StartupError, TriortError
 from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S
@@ -99,14 +98,8 @@ class Cluster:
         """The living workers."""
         return {name: each.worker.core for name, each in self.processes.items() if each.worker is not None}
 
-    @property
-    def server(self) -> ServerCore | None:
-        """The server, while it lives."""
-        process = self.node_processes.get("s")
-        return process.node if process is not None and isinstance(process.node, ServerCore) else None
-
     def leftovers(self) -> list[str]:
-        """Frames on their way, and tasks whose function is still being called."""
+        """Tasks whose function is still being called."""
         return [f"{process.name}: {name} runs" for process in self.processes.values()
                  for name in process.started.values()]  # fmt: skip
 
@@ -274,6 +267,12 @@ class Cluster:
     def forget_process(self, process: SimProcess) -> None:
         """A worker process is gone."""
         self.processes.pop(process.name, None)
+
+    def dismiss_unclaimed(self) -> None:
+        """End the managers that were to join and whose boss has never come: they would wait for ever."""
+        for name, process in list(self.node_processes.items()):
+            if isinstance(process.node, Manager) and process.node.boss is None:
+                self.kill_node(name, "nobody has come for it")
 
     async def stop(self) -> None:
         """Shut the server down, in order, and with it everything below."""

@@ -85,13 +85,13 @@ class Faults:
         node = process.node if process is not None else None
         if not isinstance(node, Manager | Server) or node.ipports is None:
             return False
+        upper = node.upper_id_bound - JOINERS_IDS * self._joined
+        if upper - JOINERS_IDS <= node.lower_id_bound:
+            return False
         self._joined += 1
         prefix = "" if fault.target == "s" else f"{fault.target}."
         name = f"{prefix}m{1000 + self._joined}"
         port = self.cluster.start_manager(name, [max(int(fault.factor), 1)])
-        upper = node.upper_id_bound - JOINERS_IDS * (self._joined - 1)
-        if upper - JOINERS_IDS <= node.lower_id_bound:
-            return False
         node.start_soon(_connect, node, port, upper - JOINERS_IDS, upper)
         return True
 

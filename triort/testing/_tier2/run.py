@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 import attrs
 import trio
 
-from triort._node.manager import Manager
 from triort._node.output import redirected
 from triort._node.worker import Worker
 from triort.testing._checkers import all_checkers
@@ -141,9 +140,7 @@ class _Outcome:
 
     async def _check_end(self, cluster: Cluster) -> None:
         """After the shutdown nothing may be left, but managers whose boss has never come."""
-        for name, process in list(cluster.node_processes.items()):
-            if isinstance(process.node, Manager) and process.node.boss is None:
-                cluster.kill_node(name, "nobody has come for it")
+        cluster.dismiss_unclaimed()
         await self.clock.wait_quiet(cluster.now + REST_S)
         left = [*cluster.node_processes, *cluster.processes, *cluster.leftovers()]
         if left:
