@@ -74,16 +74,3 @@ def cancelled_waits_on():
 @mutant("a task handed back to the boss stays in the books")
 def handed_back_and_kept():
     return rewrite(Hops.give_back, ("        del boss.received[attempt.address]\n", ""))
-
-
-@mutant("a cancel for a task that waits is answered twice")
-def answered_twice():
-    return rewrite(
-        Hops.cancel,
-        (
-            "        self.pass_result(attempt, cancelled(attempt))",
-            "        self.pass_result(attempt, cancelled(attempt))\n"
-            "        if attempt.origin is not None and not attempt.origin.ended:\n"
-            "            attempt.origin.out_results.append(cancelled(attempt))",
-        ),
-    )

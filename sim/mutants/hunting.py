@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import attrs
 
-from sim.mutants.load import plan_of
+from sim.mutants.load import numbers, plan_of
 from sim.mutants.planting import Mutant
 from triort.testing._plan.plan import Plan
 from triort.testing._run import Run
@@ -55,10 +55,10 @@ def hunt(mutant: Mutant, plans_max: int | None = None) -> Hunt:
     """Run plans until one fails that passes without the bug."""
     most = PLANS_MAX[mutant.tier] if plans_max is None else plans_max
     start = time.perf_counter()
-    for number in range(most):
+    for count, number in enumerate(numbers(most), 1):
         run = run_mutant(mutant, plan_of(number))
         if run.violation is not None and not fails_anyway(number, mutant.tier):
-            return Hunt(mutant, number + 1, run, time.perf_counter() - start)
+            return Hunt(mutant, count, run, time.perf_counter() - start)
     return Hunt(mutant, most, None, time.perf_counter() - start)
 
 

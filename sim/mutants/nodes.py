@@ -44,16 +44,6 @@ def end_not_told():
     return rewrite(ServerBase._on_end, ("    self.handle_disconnect(conn)", "    pass"))
 
 
-@mutant("mail of a link that has ended is still read", tier=2)
-def no_fence():
-    return rewrite(ServerBase._on_mail, ("if conn not in self._conns or (", "if False and ("))
-
-
-@mutant("the scheduler of a node does not wake for deadlines", tier=2)
-def deadlines_overslept():
-    return rewrite(ServerBase.run_scheduler, ("self.machine.deadline(self.next_deadline())", "float('inf')"))
-
-
 @mutant("a worker whose time of grace is over lives on", tier=2)
 def grace_without_end():
     return rewrite(WorkerPool._look, ("                    worker.process.kill()\n", "                    pass\n"))

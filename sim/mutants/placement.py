@@ -53,4 +53,4 @@ def placed_below_again():
 
 @mutant("a manager tells the count of its tasks and not the change")
 def total_for_change():
-    return rewrite(Upstream.tell_tasks, ("Update(tasks - self.tasks, spare)", "Update(tasks, spare)"))
+    return rewrite(Upstream.tell_tasks, ("Update(tasks - self.tasks,", "Update(tasks,"))

@@ -46,6 +46,8 @@ class Checker:
     name = ""
     kinds: frozenset[Kind] = frozenset()
     """The events that `see` wants."""
+    tiers: tuple[int, ...] = (1, 2)
+    """Where it holds."""
 
     def begin(self, world: World) -> None:
         """The run starts."""

@@ -12,10 +12,12 @@ WAITING_MAX = 500
 
 
 class StartsInOrder(Checker):
-    """Holds whenever a task starts."""
+    """Holds whenever a task starts; not in tier 2, where an async task is chosen before its first step, and more urgent
+    ones may come in between."""
 
     name = "starts_in_order"
     kinds = frozenset({Kind.START})
+    tiers = (1,)
 
     def see(self, event: Event) -> None:
         """Compare it with those that still wait there."""

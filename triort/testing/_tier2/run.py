@@ -13,7 +13,6 @@ import trio
 from triort._node.output import redirected
 from triort._node.worker import Worker
 from triort.testing._checkers import all_checkers
-from triort.testing._checkers.starts_in_order import StartsInOrder
 from triort.testing._events import Event, Kind, Violation
 from triort.testing._plan.plan import Plan
 from triort.testing._run import Checker, Run, Trace
@@ -39,13 +38,11 @@ def run_tier2(
 
     Args:
         plan: a valid plan.
-        checkers: the checks to be made; by default all but that of the order in which tasks start, for an async task is
-            chosen before its first step, and more urgent ones may come in between.
+        checkers: the checks to be made, those that hold in this tier; all by default.
         keep_all: keep all events, not the last ones only.
         frames: False: messages are counted, and not told one by one.
     """
-    if checkers is None:
-        checkers = [checker for checker in all_checkers(plan) if not isinstance(checker, StartsInOrder)]
+    checkers = [each for each in (all_checkers(plan) if checkers is None else checkers) if 2 in each.tiers]
     trace = Trace(checkers, keep_all=keep_all, frames=frames)
     clock = SimClock(now=-START_S)
     schedule = schedule_named(plan.schedule, plan.seed, plan.script, record=True)
