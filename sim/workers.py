@@ -89,12 +89,12 @@ class Workers:
         """End the processes at once; new ones start when they are needed."""
         executor, self._executor = self._executor, None
         if executor is not None:
-            mine = [process for process in multiprocessing.active_children() if process not in self._others]
             executor.shutdown(wait=False, cancel_futures=True)
-            for process in mine:
-                process.terminate()
-            for process in mine:
-                process.join()
+            while mine := [each for each in multiprocessing.active_children() if each not in self._others]:
+                for process in mine:  # the executor may have been about to start one more
+                    process.terminate()
+                for process in mine:
+                    process.join()
 
 
 def _heed_no_interrupt() -> None:

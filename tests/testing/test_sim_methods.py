@@ -8,6 +8,7 @@ import trio
 
 import triort
 from tests.testing.sim_workflows import compute_for, nested, sleep_for, square, sum_of_squares
+from triort._model.errors import UsageError
 from triort.testing import Faults, Sim, SimulatedTestFailed, compute, sim_test
 
 
@@ -190,3 +191,28 @@ async def test_a_workflow_gives_the_same_among_faults(sim: Sim) -> None:
     async with sim.client() as client:
         assert await client.run(nested, 9) == sim.oracle(nested, 9)
     await sim.quiescent(within_s=120)
+
+
+def compute_twice(seconds: float) -> int:
+    compute(seconds)
+    compute(seconds)
+    return 1
+
+
+async def compute_beside_each_other(count: int) -> int:
+    return sum(await triort.get_runtime().map(compute_twice, [0.5] * count))
+
+
+@sim_test(seeds=3, levels=(2,))
+async def test_several_tasks_compute_at_the_same_time(sim: Sim) -> None:
+    async with sim.client() as client:
+        assert await client.run(compute_beside_each_other, 6) == 6
+    assert sim.time() >= 3.0
+
+
+@sim_test(seeds=1)
+async def test_faults_that_make_no_sense_are_refused(sim: Sim) -> None:
+    with pytest.raises(UsageError, match="factor above 0"):
+        sim.slow("m0.w1", -1)
+    with pytest.raises(UsageError, match="towards 'boss' or 'employee'"):
+        sim.corrupt("m0.w1", towards="x")

@@ -138,3 +138,10 @@ def test_two_runs_of_a_plan_are_the_same_to_the_last_event() -> None:
     plan = make_plan(parent(*leaves(20)), faults=(Fault(0.002, FaultKind.CRASH_WORKER, "m0.w1"),))
     assert play(plan).events == play(plan).events
     assert play(plan).trace_hash != play(make_plan(parent(*leaves(20)), seed=2)).trace_hash
+
+
+def test_sync_tasks_that_compute_at_the_same_time_do_not_meet() -> None:
+    """After a hold the worker is the current one again, though others have been on their CPUs meanwhile."""
+    task = parent(*[Task(f"j0.0.1.{n}", [Compute(0.1), Compute(0.1), Say(1)], is_async=False) for n in range(4)])
+    run = play(make_plan(task, tree=(2,)))
+    assert run.outcomes["j0.0"] == Outcome("value", 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import uuid
 from collections import Counter
@@ -148,9 +149,14 @@ class Sim:
         self._faults.heal()
 
     def _inject(self, fault: Fault) -> None:
+        if not 0 < fault.factor < math.inf or not 0 <= fault.for_s < math.inf:
+            figures = f"for {fault.for_s!r} s, by {fault.factor!r}"
+            raise UsageError(f"{fault.kind.value} takes a time from 0 and a factor above 0, not {figures}")
+        if fault.side not in ("", "boss", "employee"):
+            raise UsageError(f"{fault.kind.value} is towards 'boss' or 'employee', not {fault.side!r}")
         if not self._faults.happen(fault):
             known = ", ".join(["s", *self.managers, *self.workers])
-            raise UsageError(f"{fault.kind.value} finds no {fault.target!r} to hit; there are now: {known}")
+            raise UsageError(f"{fault.kind.value} cannot hit {fault.target!r}; there are now: {known}")
 
     # -- what is stated ------------------------------------------------------------------------------------------
 

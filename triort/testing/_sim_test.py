@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -122,9 +123,13 @@ def _swarm(faults: Any) -> Swarm:
 
 def _durations(durations: Any) -> dict[str, float]:
     for call, duration_s in durations.items():
-        if not callable(call) or inspect.iscoroutinefunction(call) or not duration_s >= 0:
+        if not callable(call) or inspect.iscoroutinefunction(call) or not _is_duration(duration_s):
             raise UsageError(f"durations are of sync functions, in virtual seconds, not {call!r}: {duration_s!r}")
     return {full_name(call): duration_s for call, duration_s in durations.items()}
+
+
+def _is_duration(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value < math.inf
 
 
 def _names(what: str, names: Any) -> tuple[str, ...]:

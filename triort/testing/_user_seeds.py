@@ -9,7 +9,9 @@ shrinks what it has drawn itself, so below it a failure is told as it is.
 from __future__ import annotations
 
 import os
+import re
 import sys
+import zlib
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,6 +38,7 @@ from triort.testing._user_run import UserRun, UserTest, run_user_test
 SHRINK_S = 20.0
 TWICE_EVERY = 20
 REPORTS = "sim-failures"
+FOLDER_CHARS_MAX = 80
 SEED, SEEDS, PLAN = "TRIORT_SIM_SEED", "TRIORT_SIM_SEEDS", "TRIORT_SIM_PLAN"
 
 
@@ -186,12 +189,20 @@ def _fail(test: UserTest, ended: UserRun) -> NoReturn:
 
 def _tell(test: UserTest, ended: UserRun, least: UserRun, passing: Run | None) -> NoReturn:
     __tracebackhide__ = True
-    files = write_reports(least.run, Path(REPORTS) / f"{test.fn.__name__}-{ended.run.plan.seed}")
+    files = write_reports(least.run, Path(REPORTS) / f"{_folder(ended.run.plan.test, test)}-{ended.run.plan.seed}")
     plan_file = next(file for file in files if file.name.endswith(".plan.json"))
     line = f"{PLAN}={plan_file} pytest {_quoted(ended.run.plan.test)}"
     shrunk = least.run if least is not ended else None
     text = show_failure(ended.run, shrunk=shrunk, passing=passing, replay_line=line, files=files)
     raise SimulatedTestFailed(text) from _cause(least)
+
+
+def _folder(name: str, test: UserTest) -> str:
+    """Where the reports go: of each test, and of each of its parameters, somewhere else. What would not do as the name
+    of a folder is replaced; the hash keeps such names apart."""
+    last = name.rpartition("/")[2].partition("::")[2] or test.fn.__name__
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", last).strip("-")[:FOLDER_CHARS_MAX]
+    return plain if plain == test.fn.__name__ else f"{plain}-{zlib.crc32(name.encode()):08x}"
 
 
 def _quoted(name: str) -> str:

@@ -30,6 +30,7 @@ from triort._node.sync_tasks import SyncWait
 from triort._node.worker import EXIT_BUG, Worker
 from triort._transport.memory import MemoryConnection
 from triort.testing._events import Kind, Violation
+from triort.testing._tier2.page import SimPage
 from triort.testing._tier2.portal import Portal
 from triort.testing._trio.shields import take_shields_off
 
@@ -44,13 +45,8 @@ class Killed(BaseException):
     """The simulated process of this task has been killed."""
 
 
-class SimPage:
-    """The page that a worker shares with its boss."""
-
-    __slots__ = ("words",)
-
-    def __init__(self) -> None:
-        self.words = [0] * 8
+def _refuse(*args: object) -> NoReturn:
+    raise Killed
 
 
 class SimProcess:
@@ -206,7 +202,10 @@ class SimProcess:
     def hold_until(self, until_s: float) -> None:
         """As `hold`, until that time."""
         if self.cluster.now < until_s:
-            self._portal.wait(self._hold, until_s)
+            try:
+                self._portal.wait(self._hold, until_s)
+            finally:
+                Worker.current = self.worker  # others have been on their CPUs meanwhile
 
     def leave_cpu(self) -> None:
         """A step of an async task has ended; a sync task that holds the CPU still does."""
@@ -262,11 +261,8 @@ class SimProcess:
     def _release_waits(self) -> None:
         """Tasks wait, shielded, for the ends of their children: these will never come. And there will be no more."""
         if self.worker is not None:
-            self.worker.core.submit = self._refuse  # type: ignore[method-assign, assignment]
+            self.worker.core.submit = _refuse  # type: ignore[method-assign, assignment]
             self.worker.release_waits()
-
-    def _refuse(self, *args: object) -> Child:
-        raise Killed
 
     def _finish_sync_tasks(self) -> None:
         """Sync tasks that wait for children are left to nobody else."""
