@@ -1,5 +1,6 @@
 """Simulated tests below pytest and Hypothesis: collected, parametrized, drawn for, and told well when they fail."""
 
+import os
 import re
 import subprocess
 import sys
@@ -95,7 +96,9 @@ def test_what_pytest_shows_is_short(tmp_path: Path, trio_mode: str) -> None:
     (tmp_path / "test_program.py").write_text(PROGRAM)
     (tmp_path / "pytest.ini").write_text(f"[pytest]\ntrio_mode = {trio_mode}\nfilterwarnings = error\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    here = {key: value for key, value in os.environ.items() if key not in ("CI", "BUILD_NUMBER")}
+    # with one of these pytest does not shorten its summary
+    done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60)
     assert re.search(r"2 failed, 1 passed, 1 skipped in", done.stdout), done.stdout
     assert done.stdout.count("failed the check") == 1
     assert done.stdout.count("triort.testing.SimulatedTestFailed: Seed") == 1
