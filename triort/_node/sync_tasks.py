@@ -100,6 +100,13 @@ class SyncTasks:
             own.parent.switch()
 
 
+def trio_context() -> Any:
+    """What trio keeps in this thread about the loop that runs; raises `UsageError` where a release has moved it."""
+    if _trio_context is None:
+        raise UsageError(f"trio {trio.__version__} keeps its running loop where it is not found: no simulation with it")
+    return _trio_context
+
+
 def _is_in_a_loop() -> bool:
     """Whether the task's code runs in an event loop that it has started itself."""
     if _trio_context is not None and _trio_context.__dict__:

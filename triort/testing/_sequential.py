@@ -23,12 +23,11 @@ from triort._model.errors import TaskCancelled, UsageError
 from triort._model.ids import Digest
 from triort._model.outcomes import OutcomeKind
 from triort._node.runtime import STAND_IN
+from triort._node.sync_tasks import trio_context
 from triort._wire import payload
 
 LOOKS_FOR_MESSAGES_MAX = 1000
 """A task that has looked for messages so often in vain waits for one that will not come."""
-
-_trio_context: Any = trio._core._run.GLOBAL_RUN_CONTEXT
 
 
 def run_sequentially(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -224,10 +223,11 @@ async def _await_child(child: _Child) -> Any:
 def _hidden_loop() -> Iterator[None]:
     """Let a loop run inside one that stands still meanwhile; see `sync_tasks` for the names."""
     library, sniffio.thread_local.name = sniffio.thread_local.name, None
-    hidden = dict(_trio_context.__dict__)
-    _trio_context.__dict__.clear()
+    shown = trio_context().__dict__
+    hidden = dict(shown)
+    shown.clear()
     try:
         yield
     finally:
-        _trio_context.__dict__.update(hidden)
+        shown.update(hidden)
         sniffio.thread_local.name = library

@@ -192,6 +192,9 @@ class Client(Node):
     def _refuse(self, message: Message) -> None:
         raise Violation("protocol", f"a server may not send {type(message).__name__} to a client", self.cluster.now)
 
+    def tick(self) -> None:
+        """A client has no timers."""
+
     def link_ended(self, pipe: Pipe, how: str) -> None:
         """The server is gone: so are the jobs."""
         self._lose()

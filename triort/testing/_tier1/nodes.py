@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ HANDLE_S = 2e-5
 """What a message costs a slow node, times its factor; a node that is not slow takes no time."""
 
 
-class Node:
+class Node(ABC):
     """One process of the cluster, or one client."""
 
     reads_slowly = True
@@ -37,14 +38,15 @@ class Node:
         """Frames that have come and are not yet read."""
         return len(self._unread)
 
+    @abstractmethod
     def on_mail(self, pipe: Pipe, frame: Frame) -> None:
         """Read a frame."""
-        raise NotImplementedError
 
+    @abstractmethod
     def link_ended(self, pipe: Pipe, how: str) -> None:
         """A link has ended, as this node knows now."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tick(self) -> None:
         """The node's clock has been changed: its timers have to be set anew."""
 

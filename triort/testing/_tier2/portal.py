@@ -22,9 +22,8 @@ from typing import Any, NamedTuple
 
 import greenlet
 import sniffio
-import trio
 
-_trio_context: Any = trio._core._run.GLOBAL_RUN_CONTEXT
+from triort._node.sync_tasks import trio_context
 
 
 class _Done(NamedTuple):
@@ -63,7 +62,7 @@ class Portal:
     async def run(self, async_fn: Callable[..., Any], *args: Any) -> Any:
         """As ``await async_fn(*args)``, with `wait` working below it."""
         self._outside = greenlet.getcurrent()
-        self._context = dict(_trio_context.__dict__)
+        self._context = dict(trio_context().__dict__)
         self._library = sniffio.thread_local.name
         inside = greenlet.greenlet(self._drive)
         inside.gr_context = contextvars.copy_context()
@@ -90,12 +89,13 @@ class Portal:
     def wait(self, async_fn: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         """Await ``async_fn(*args)`` from sync code below `run`; the coroutine of `run` stands still meanwhile."""
         assert self._outside is not None, "the portal is not open"
-        hidden = dict(_trio_context.__dict__)
+        shown = trio_context().__dict__
+        hidden = dict(shown)
         library, sniffio.thread_local.name = sniffio.thread_local.name, self._library
-        _trio_context.__dict__.update(self._context)
+        shown.update(self._context)
         value, is_error = self._outside.switch(_Wait(greenlet.getcurrent(), async_fn, args))
-        _trio_context.__dict__.clear()
-        _trio_context.__dict__.update(hidden)
+        shown.clear()
+        shown.update(hidden)
         sniffio.thread_local.name = library
         if is_error:
             raise value
