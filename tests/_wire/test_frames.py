@@ -80,6 +80,8 @@ EVERY_MESSAGE: list[m.Received] = [
     (m.Welcome(1, "1", "3.11", "c", "boss", 7), []),
     (m.Refuse("no"), []),
     (m.Started(4, "w", 5), []),
+    (m.Beat(3), []),
+    (m.Bye("over"), []),
     (m.Blobs(JobId(1), [Digest(b"d")], [3]), [b"abc"]),
     submit(b"", b"a", b"bc"),
     (m.Returned(1, [SPEC], [Address(2)], [0], [1], {0: 2.5}), [b"x"]),
@@ -88,6 +90,7 @@ EVERY_MESSAGE: list[m.Received] = [
     (m.Cancel([Address(2)]), []),
     talk(b"hello"),
     (m.Forget(JobId(1)), []),
+    (m.Crashed(JobId(1), 2), [b"cr"]),
     (m.Waiting(1, 2), []),
     (m.Update(-1, 2), []),
     (m.Want(1), []),
@@ -98,10 +101,15 @@ EVERY_MESSAGE: list[m.Received] = [
     (m.JobOutcomes(JobId(2), [0], [1], [1]), [b"e"]),
     (m.JobEnded(JobId(2)), []),
     (m.CancelJob(JobId(2)), []),
+    (m.AttachJob(1, JobId(2)), []),
+    (m.JobRefused(1, "no"), []),
+    (m.ReleaseJob(JobId(2)), []),
     (m.StatusRequest(1), []),
     (m.StatusReply(1, m.NodeStatus("a", "k", 1, 2, 3, 4, 5, employees=[m.NodeStatus("b", "w", 1, 1, 1, 0, 0)])), []),
     (m.Shutdown(), []),
     (m.SystemError_("n", "t"), []),
+    (m.DrainRequest(1, "m1"), []),
+    (m.DrainReply(1, "no"), []),
 ]  # fmt: skip
 
 

@@ -7,80 +7,78 @@ field ``sizes`` (or ``size``). Columns stand for batches: entry *i* of each list
 import msgspec
 
 from triort._model.ids import Address, Digest, JobId
-from triort._model.limits import CRASH_LIMIT
+from triort._model.job_messages import (
+    AttachJob as AttachJob,
+)
+from triort._model.job_messages import (
+    CancelJob as CancelJob,
+)
+from triort._model.job_messages import (
+    JobAccepted as JobAccepted,
+)
+from triort._model.job_messages import (
+    JobEnded as JobEnded,
+)
+from triort._model.job_messages import (
+    JobOutcomes as JobOutcomes,
+)
+from triort._model.job_messages import (
+    JobRefused as JobRefused,
+)
+from triort._model.job_messages import (
+    ReleaseJob as ReleaseJob,
+)
+from triort._model.job_messages import (
+    SubmitJob as SubmitJob,
+)
+from triort._model.link_messages import (
+    Beat as Beat,
+)
+from triort._model.link_messages import (
+    Bye as Bye,
+)
+from triort._model.link_messages import (
+    Hello as Hello,
+)
+from triort._model.link_messages import (
+    Refuse as Refuse,
+)
+from triort._model.link_messages import (
+    Started as Started,
+)
+from triort._model.link_messages import (
+    Welcome as Welcome,
+)
+from triort._model.message import (
+    Message as Message,
+)
+from triort._model.message import (
+    Options as Options,
+)
+from triort._model.message import (
+    TaskSpec as TaskSpec,
+)
+from triort._model.node_messages import (
+    DrainReply as DrainReply,
+)
+from triort._model.node_messages import (
+    DrainRequest as DrainRequest,
+)
+from triort._model.node_messages import (
+    Shutdown as Shutdown,
+)
+from triort._model.node_messages import (
+    StatusReply as StatusReply,
+)
+from triort._model.node_messages import (
+    StatusRequest as StatusRequest,
+)
+from triort._model.node_messages import (
+    SystemError_ as SystemError_,
+)
 from triort._model.status import NodeStatus as NodeStatus
 
-PROTOCOL_VERSION = 1
-
-
-class Options(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a user may ask for a task beyond its function and arguments."""
-
-    name: str | None = None
-    log_context: dict[str, str] = {}
-    timeout_s: float | None = None
-    crash_limit: int = CRASH_LIMIT
-    at_most_once: bool = False
-    retries: int = 0
-    priority: int = 0
-
-
-class TaskSpec(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What the tasks of one ``submit`` or ``map`` have in common."""
-
-    job: JobId
-    function: Digest
-    function_name: str
-    depth: int
-    options: Options
-    blobs: tuple[Digest, ...] = ()
-    log_level: int = 30
-
-
-class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Base of all messages."""
-
-
-# -- handshake ---------------------------------------------------------------------------------------------------
-
-
-class Hello(Message, tag=1):
-    """The dialler's first word. ``role`` is boss, client, worker or status."""
-
-    protocol: int
-    version: str
-    python: str
-    cluster: str
-    role: str
-    name: str
-    lower_id: int = 0
-    upper_id: int = 0
-    pid: int = 0
-
-
-class Welcome(Message, tag=2):
-    """The listener lets the dialler in."""
-
-    protocol: int
-    version: str
-    python: str
-    cluster: str
-    name: str
-    node_id: int = 0
-
-
-class Refuse(Message, tag=3):
-    """The listener does not; the link ends."""
-
-    reason: str
-
-
-class Started(Message, tag=4):
-    """An employee is ready, with so many workers in all."""
-
-    num_workers: int
-    name: str
-    pid: int
+PROTOCOL_VERSION = 2
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------
@@ -104,8 +102,10 @@ class TaskBatch(Message):
     addresses: list[Address]
     spec_of: list[int]
     sizes: list[int]
-    seconds_left: dict[int, float] = {}
-    parents: list[Address] = []
+    seconds_left: dict[int, float] = msgspec.field(default_factory=dict)
+    parents: list[Address] = msgspec.field(default_factory=list)
+    alone: list[int] = msgspec.field(default_factory=list)
+    """Indices of tasks that are suspected of killing workers: each runs alone on a fresh one."""
 
 
 class Submit(TaskBatch, tag=11):
@@ -152,6 +152,14 @@ class Forget(Message, tag=17):
     """A job has ended: drop its blobs."""
 
     job: JobId
+
+
+class Crashed(Message, tag=18):
+    """A task of this job was on the CPU of a worker when it died; the part is a `Crash`. Goes up to the server, which
+    counts."""
+
+    job: JobId
+    size: int
 
 
 # -- flow --------------------------------------------------------------------------------------------------------
@@ -208,76 +216,6 @@ class Log(Message, tag=31):
     context: dict[str, str]
 
 
-# -- clients -----------------------------------------------------------------------------------------------------
-
-
-class SubmitJob(Message, tag=40):
-    """A client's job: one root task for each part, after ``blobs`` parts that are the blobs of its spec (the function
-    first). ``request`` is the client's own number for it; until ``last`` is set, more messages with this number add
-    items to it."""
-
-    request: int
-    spec: TaskSpec
-    blobs: int
-    last: bool
-    sizes: list[int]
-
-
-class JobAccepted(Message, tag=41):
-    """The server has taken the job."""
-
-    request: int
-    job: JobId
-
-
-class JobOutcomes(Message, tag=42):
-    """Items of a job have ended."""
-
-    job: JobId
-    indices: list[int]
-    kinds: list[int]
-    sizes: list[int]
-
-
-class JobEnded(Message, tag=43):
-    """All items of the job have ended; nothing of it is left anywhere."""
-
-    job: JobId
-
-
-class CancelJob(Message, tag=44):
-    """The client does not want the job ``request`` any more; answered by `JobEnded`."""
-
-    request: int
-
-
-# -- nodes -------------------------------------------------------------------------------------------------------
-
-
-class StatusRequest(Message, tag=50):
-    """Asks for the state of the node tree below."""
-
-    request: int
-
-
-class StatusReply(Message, tag=51):
-    """The answer."""
-
-    request: int
-    status: NodeStatus
-
-
-class Shutdown(Message, tag=52):
-    """The boss ends; so does everything below."""
-
-
-class SystemError_(Message, tag=53):
-    """A node has failed in its own code; for the log of those above."""
-
-    node: str
-    text: str
-
-
 class Chunk(Message, tag=60):
     """A piece of a part too large for one frame; the pieces of a part precede the message that it belongs to."""
 
@@ -285,9 +223,11 @@ class Chunk(Message, tag=60):
 
 
 AnyMessage = (
-    Hello | Welcome | Refuse | Started | Blobs | Submit | Returned | Outcomes | Lost | Cancel | Talk | Forget
-    | Waiting | Update | Want | Print | Log | SubmitJob | JobAccepted | JobOutcomes | JobEnded | CancelJob
-    | StatusRequest | StatusReply | Shutdown | SystemError_ | Chunk
+    Hello | Welcome | Refuse | Started | Beat | Bye
+    | Blobs | Submit | Returned | Outcomes | Lost | Cancel | Talk | Forget | Crashed
+    | Waiting | Update | Want | Print | Log
+    | SubmitJob | JobAccepted | JobOutcomes | JobEnded | CancelJob | AttachJob | JobRefused | ReleaseJob
+    | StatusRequest | StatusReply | Shutdown | SystemError_ | DrainRequest | DrainReply | Chunk
 )  # fmt: skip
 
 Parts = list[bytes]

@@ -12,9 +12,12 @@ from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT
 from triort._model.limits import CHUNK_BYTES, STATUS_DEPTH_MAX
 from triort._model.messages import (
+    AttachJob,
+    Beat,
     Blobs,
     Cancel,
     Chunk,
+    Crashed,
     Forget,
     Hello,
     JobAccepted,
@@ -24,6 +27,7 @@ from triort._model.messages import (
     Message,
     Outcomes,
     Print,
+    ReleaseJob,
     Returned,
     Started,
     StatusReply,
@@ -78,6 +82,8 @@ def _check_tasks(message: TaskBatch) -> None:
         raise _fail(message, "an index of a spec is out of range")
     for spec in message.specs:
         _check_spec(message, spec)
+    if any(not 0 <= index < len(addresses) for index in message.alone):
+        raise _fail(message, "an index of a suspect is out of range")
     for index, seconds in message.seconds_left.items():
         if not 0 <= index < len(addresses) or math.isnan(seconds):
             raise _fail(message, "a deadline is out of range")
@@ -119,18 +125,27 @@ def _check_blobs(message: Blobs) -> None:
     _check_ids(message, (message.job,))
 
 
-def _check_job(message: Forget | Print | LogMessage | JobAccepted | JobEnded) -> None:
+def _check_job(
+    message: Forget | Print | LogMessage | JobAccepted | JobEnded | Crashed | AttachJob | ReleaseJob,
+) -> None:
     _check_ids(message, (message.job,))
 
 
 def _check_hello(message: Hello) -> None:
-    if not 0 <= message.lower_id <= message.upper_id <= NODE_ID_LIMIT:
-        raise _fail(message, "an impossible id range")
+    _check_range(message)
+    _check_ids(message, (message.session, message.received))
 
 
 def _check_welcome(message: Welcome) -> None:
+    _check_range(message)
+    _check_ids(message, (message.received,))
     if not 0 <= message.node_id < NODE_ID_LIMIT:
         raise _fail(message, "an id is out of range")
+
+
+def _check_range(message: Hello | Welcome) -> None:
+    if not 0 <= message.lower_id <= message.upper_id <= NODE_ID_LIMIT:
+        raise _fail(message, "an impossible id range")
 
 
 def _check_started(message: Started) -> None:
@@ -156,6 +171,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     Hello: _check_hello,
     Welcome: _check_welcome,
     Started: _check_started,
+    Beat: lambda message: _check_ids(message, (message.received,)),
     Blobs: _check_blobs,
     Submit: _check_tasks,
     Returned: _check_tasks,
@@ -164,6 +180,9 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     Cancel: lambda message: _check_ids(message, message.addresses),
     Talk: lambda message: _check_ids(message, (message.address,)),
     Forget: _check_job,
+    Crashed: _check_job,
+    AttachJob: _check_job,
+    ReleaseJob: _check_job,
     Print: _check_job,
     LogMessage: _check_job,
     SubmitJob: _check_submit_job,
