@@ -65,6 +65,18 @@ ACCEPT_WAIT_S = 0.1
 LISTEN_BACKLOG_MAX = 1_024
 SHUTDOWN_WORKERS_S = 1.0
 
+# links that outlive their connections (`_core.pulse` tells how these belong together)
+HEARTBEAT_S = 5.0
+STALL_S = 15.0
+STOP_S = 20.0
+FENCE_MARGIN_S = 5.0
+FENCE_S = 30.0
+LEASE_S = 30.0
+REDIAL_S = 2.0
+REDIAL_WAIT_FIRST_S = 0.01
+REDIAL_WAIT_GROWTH = 2.0
+REDIAL_WAIT_MAX_S = 2.0
+
 # workers that connect by themselves, and commands
 RENDEZVOUS_LINE_BYTES_MAX = 256
 STATUS_S = 10.0

@@ -23,6 +23,9 @@ class Hello(Message, tag=1):
     """Of a session that is resumed: how many messages of the listener have come."""
     port: int = 0
     """Where the dialler itself listens, if it does."""
+    connection: int = 0
+    """Of a session that is resumed: the dialler's count of its attempts. One that comes late, after a younger one, is
+    refused."""
 
 
 class Welcome(Message, tag=2):
@@ -59,6 +62,10 @@ class Beat(Message, tag=5):
     """The sender lives, and has received so many messages of this session. Neither numbered nor sent again."""
 
     received: int
+    number: int = 0
+    """If not 0: the peer answers with a Beat that says so."""
+    echo: int = 0
+    """The number of a Beat of the peer that has come; 0: none is answered."""
 
 
 class Bye(Message, tag=6):
