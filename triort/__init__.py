@@ -1,11 +1,11 @@
 """Runs trees of Python tasks over a tree of processes, by trio's rules."""
 
+from triort._client.client import Client as Client
 from triort._client.embedded import open_cluster as open_cluster
 from triort._client.embedded import run as run
 from triort._client.jobs import Job as Job
 from triort._client.jobs import JobStatus as JobStatus
-from triort._client.session import Client as Client
-from triort._client.session import open_client as open_client
+from triort._client.opening import open_client as open_client
 from triort._model.errors import ConnectionLost as ConnectionLost
 from triort._model.errors import OutOfMemory as OutOfMemory
 from triort._model.errors import ProtocolError as ProtocolError

@@ -112,6 +112,12 @@ def fail_until(path: str, times: int) -> int:
     return seen
 
 
+def wait_for_file(path: str) -> str:
+    while not Path(path).exists():
+        time.sleep(0.002)
+    return "found"
+
+
 def get_lambda() -> Any:
     return lambda: 42
 

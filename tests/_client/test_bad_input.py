@@ -55,11 +55,6 @@ async def test_what_cannot_be_pickled_is_named_where_it_is_submitted(client):
     assert "argument 1 of square (lock) cannot be pickled" in await client.run(parents.submit_a_lock)
 
 
-async def test_a_detached_job_is_refused_as_long_as_there_are_none(client):
-    with pytest.raises(triort.UsageError, match="no detached jobs yet"):
-        await client.submit(jobs.square, 3, detached=True)
-
-
 async def test_something_that_is_no_function_is_refused(client):
     with pytest.raises(triort.UsageError, match="a task needs a function, not 3"):
         await client.run(3)

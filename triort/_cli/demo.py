@@ -19,8 +19,8 @@ import trio
 from triort._cli.arguments import EXIT_FAILED, Parser, complain, count, worker_count
 from triort._cli.queens import EMPTY, SOLUTIONS, count_solutions, place_queen, search
 from triort._cli.running import run_command
+from triort._client.client import Client
 from triort._client.embedded import open_cluster
-from triort._client.session import Client
 from triort._model.limits import DEMO_LOOK_S
 from triort._node.server_base import count_cpus
 

@@ -11,7 +11,7 @@ from typing import Any
 from triort._cli.arguments import EXIT_FAILED, EXIT_USAGE, Parser, complain, worker_count
 from triort._cli.running import import_from_cwd, mute_stdout, run_command
 from triort._client.embedded import open_cluster
-from triort._client.session import open_client
+from triort._client.opening import open_client
 from triort._client.source import load_named_function
 from triort._model.errors import RemoteTraceback, TriortError, UsageError
 

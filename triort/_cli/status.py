@@ -13,7 +13,7 @@ import trio
 
 from triort._cli.arguments import Parser, count
 from triort._cli.running import run_command
-from triort._client.session import dial_client
+from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost
 from triort._model.limits import STATUS_DIAL_S, STATUS_S
 from triort._model.messages import NodeStatus

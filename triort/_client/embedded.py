@@ -8,7 +8,8 @@ from typing import Any
 
 import trio
 
-from triort._client.session import Client, serve_session
+from triort._client.client import Client
+from triort._client.opening import serve_session
 from triort._model.limits import LOOP_STALL_WARN_S
 from triort._node.checks import single_error
 from triort._node.server import Server

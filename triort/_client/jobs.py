@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from triort._model.errors import ConnectionLost
+from triort._model.errors import ConnectionLost, ProtocolError, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import CANCEL_S
-from triort._model.messages import JobOutcomes, Parts
+from triort._model.messages import JobAccepted, JobOutcomes, Parts, ReleaseJob
 from triort._model.outcomes import OutcomeKind
 from triort._wire import payload
 
 if TYPE_CHECKING:
-    from triort._client.session import Client
+    from triort._client.client import Client
 
 
 @attrs.frozen
@@ -30,20 +30,23 @@ class JobStatus:
 
 
 class Job:
-    """A job that a client has submitted; made by `Client.submit`."""
+    """A job that a client has submitted, or attached to; made by `Client.submit` and `Client.attach`."""
 
-    def __init__(self, client: Client, name: str, num_items: int, *, single: bool) -> None:
+    def __init__(self, client: Client, name: str, num_items: int, *, single: bool, attached: bool = False) -> None:
         self._client = client
         self._name = name
         self._single = single
+        self._is_attached = attached
         self._request = 0
         self._id: JobId | None = None
         self._results: list[bytes | None] = [None] * num_items
-        self._num_items = num_items
+        self._has = bytearray(num_items)
+        """Which items have ended: after an attach the server tells all of them, and some for the second time."""
         self._num_done = 0
         self._arrived: deque[int] = deque()
         self._failure: tuple[int, bytes] | None = None
         self._lost: str | None = None
+        self._refused: str | None = None
         self._cancelled = False
         self._accepted = trio.Event()
         self._ended = trio.Event()
@@ -51,7 +54,7 @@ class Job:
 
     @property
     def id(self) -> int:
-        """The job's number at its server."""
+        """The job's number at its server, by which other clients attach to it if it is detached."""
         assert self._id is not None
         return self._id
 
@@ -69,6 +72,14 @@ class Job:
         self._cancel_nowait()
         await self._ended.wait()
 
+    async def forget(self) -> None:
+        """Tell the server that nobody will attach to the detached job again: it keeps nothing of it after its end.
+
+        Does not wait for that; of other jobs nothing is kept anyway. Raises `ConnectionLost`.
+        """
+        await trio.lowlevel.checkpoint()
+        self._client._session.send(ReleaseJob(JobId(self.id)))
+
     async def status(self) -> JobStatus:
         """How far the job is, as far as this client knows."""
         await trio.lowlevel.checkpoint()
@@ -78,7 +89,7 @@ class Job:
             state = "done"
         else:
             state = "cancelled" if self._failure[0] == OutcomeKind.CANCELLED else "failed"
-        return JobStatus(state, self._num_items, self._num_done)
+        return JobStatus(state, len(self._has), self._num_done)
 
     # -- for the session -----------------------------------------------------------------------------------------
 
@@ -115,12 +126,33 @@ class Job:
             self._cancelled = True
             self._client._send_cancel(self)
 
-    def _accept(self, job_id: JobId) -> None:
-        self._id = job_id
+    def _accept(self, message: JobAccepted) -> None:
+        self._id = message.job
+        if message.num_items >= 0 and self._is_attached:
+            self._name, self._single = message.name, message.single
+            self._has = bytearray(message.num_items)
+            self._results = [None] * message.num_items
         self._accepted.set()
+
+    def _refuse(self, reason: str) -> None:
+        self._refused = reason
+        self._lose(reason)
+
+    async def _wait_accepted(self) -> None:
+        """Wait until the server has taken the job; raises `UsageError` when it does not, and `ConnectionLost`."""
+        await self._accepted.wait()
+        if self._refused is not None:
+            raise UsageError(self._refused)
+        if self._id is None:
+            raise ConnectionLost(self._lost or "no answer")
 
     def _deposit(self, message: JobOutcomes, parts: Parts) -> None:
         for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
+            if index >= len(self._has):
+                raise ProtocolError(f"the server tells of item {index} of a job of {len(self._has)}")
+            if self._has[index]:
+                continue
+            self._has[index] = True
             self._num_done += 1
             if kind == OutcomeKind.VALUE:
                 self._results[index] = part

@@ -17,7 +17,7 @@ async def watch_progress(job: Job) -> list[Any]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        line = bar.add_task(job._name, total=job._num_items)
+        line = bar.add_task(job._name, total=len(job._has))
         async with trio.open_nursery() as nursery:
 
             async def follow() -> None:

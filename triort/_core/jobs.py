@@ -1,7 +1,11 @@
 """The server's books about jobs: it owns their root tasks, so it keeps the payloads and submits lost ones again.
 
-A job is one root task for each item that the client has sent (one for ``run``, many for ``map``). Outcomes go to the
-client as they come. The first failure of a map cancels its other items; the job has ended when every item has.
+A job is one root task for each item that the client has sent (one for ``run``, many for ``map``). It is accepted when
+its last item has come; outcomes go to the clients that watch it as they come. The first failure of a map cancels its
+other items; the job has ended when every item has.
+
+A job ends with its client, unless it is *detached*: then its outcomes are kept, any client may attach to it, and when
+it has ended it is remembered for a while (`KeptJobs`).
 """
 
 from __future__ import annotations
@@ -9,42 +13,22 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 
-import attrs
 import msgspec
 
 from triort._core.attempts import Attempt, Result
+from triort._core.job import Job
+from triort._core.kept_jobs import KeptJobs
 from triort._core.links import Loss, Send
 from triort._core.packing import batched
 from triort._core.retries import after_loss
 from triort._model.errors import ProtocolError
-from triort._model.ids import Address, JobId, NodeId, make_address
+from triort._model.ids import JobId, NodeId, make_address
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.marks import sometimes
-from triort._model.messages import JobAccepted, JobEnded, JobOutcomes, SubmitJob, TaskSpec
+from triort._model.messages import AttachJob, JobAccepted, JobEnded, JobOutcomes, JobRefused, SubmitJob
 from triort._model.outcomes import OutcomeKind
 
 DEADLINES_SPARE = 64
-
-
-@attrs.define(eq=False)
-class Job:
-    """One job: its client, its open root tasks and what has ended since the last flush."""
-
-    id: JobId
-    client: object
-    request: int
-    spec: TaskSpec
-    deadline: float | None
-    open: dict[Address, Attempt] = attrs.Factory(dict)
-    num_items: int = 0
-    complete: bool = False
-    cancelled: bool = False
-    timed_out: bool = False
-    dropped: bool = False
-    """The client is gone: nobody is told of outcomes."""
-    crashes: dict[int, int] = attrs.Factory(dict)
-    retried: dict[int, int] = attrs.Factory(dict)
-    ended: list[tuple[int, Result]] = attrs.Factory(list)
 
 
 class JobBooks:
@@ -63,7 +47,8 @@ class JobBooks:
         self._submit = submit
         self._cancel = cancel
         self._serial = 0
-        self._accepted: list[tuple[object, JobAccepted]] = []
+        self.kept = KeptJobs()
+        self._answers: list[Send] = []
         self._dirty: dict[JobId, Job] = {}
         self._deadlines: list[tuple[float, JobId]] = []
 
@@ -101,27 +86,66 @@ class JobBooks:
             self._stop(job)
 
     def drop_client(self, client: object) -> None:
-        """The client is gone: its jobs are cancelled, and nobody is told of their end."""
-        for job in list(self.jobs.values()):
-            if job.client == client:
+        """The client is gone: its jobs are cancelled, unless they are detached, and nobody is told of their end."""
+        for job in [*self.jobs.values(), *self.kept.jobs.values()]:
+            if client not in job.watchers:
+                continue
+            del job.watchers[client]
+            for key in [key for key in job.requests if key[0] == client]:
+                job.requests.remove(key)
+                del self._of_request[key]
+            if job.client == client and not (job.detached and job.accepted):
                 sometimes("a client leaves with a job open")
                 job.complete = job.dropped = True
                 self._stop(job)
                 self._dirty[job.id] = job
 
+    def attach(self, client: object, message: AttachJob) -> None:
+        """A client wants to be told of a job, from its first outcome on; it has to be detached."""
+        job = self.jobs.get(message.job) or self.kept.jobs.get(message.job)
+        if job is None or not job.accepted:
+            reason = f"there is no job {message.job} here: it never was, or it has ended and has been forgotten"
+            self._answers.append(Send(client, JobRefused(message.request, reason), ()))
+            return
+        if not job.detached:
+            reason = f"job {message.job} is not detached: it belongs to the client that has submitted it"
+            self._answers.append(Send(client, JobRefused(message.request, reason), ()))
+            return
+        job.watchers[client] = None
+        key = (client, message.request)
+        if key not in self._of_request:
+            job.requests.append(key)
+            self._of_request[key] = job
+        name = job.spec.options.name or job.spec.function_name
+        self._answers.append(Send(client, JobAccepted(message.request, job.id, job.num_items, name, job.single), ()))
+        self._answers += self._outcomes(job, job.outcomes, [client])
+        if job.id in self.kept.jobs:
+            self._answers.append(Send(client, JobEnded(job.id), ()))
+
+    def release(self, client: object, job_id: JobId) -> None:
+        """Nobody will ask for the job again: it is forgotten, at its end if it has not ended."""
+        job = self.jobs.get(job_id) or self.kept.jobs.get(job_id)
+        if job is not None and job.detached:
+            job.released = True
+            if self.kept.pop(job_id):
+                self._forget(job)
+
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
         while self._deadlines and self._deadlines[0][1] not in self.jobs:
             heapq.heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
+        times = [self._deadlines[0][0]] if self._deadlines else []
+        return min([*times, *self.kept.deadlines()], default=None)
 
     def expire(self) -> None:
-        """Time has passed: jobs beyond their deadline are stopped."""
+        """Time has passed: jobs beyond their deadline are stopped, and those that were kept long enough forgotten."""
         while self._deadlines and self._deadlines[0][0] <= self.clock():
             job = self.jobs.get(heapq.heappop(self._deadlines)[1])
             if job is not None:
                 job.timed_out = True
                 self._stop(job)
+        for old in self.kept.pop_expired(self.clock()):
+            self._forget(old)
 
     # -- the owner's side of the hop rule ------------------------------------------------------------------------
 
@@ -152,18 +176,22 @@ class JobBooks:
 
     def flush(self) -> tuple[list[Send], list[Job]]:
         """What clients are to be told, and the jobs that have ended."""
-        sends: list[Send] = [Send(client, message, ()) for client, message in self._accepted]
-        self._accepted = []
+        sends, self._answers = self._answers, []
         over = []
         for job in self._dirty.values():
-            if not job.dropped:
-                sends += [self._outcomes(job, ended) for ended in batched(job.ended, PARTS_PER_MESSAGE_MAX)]
-            job.ended = []
+            if job.complete and not job.accepted:
+                job.accepted = True
+                sends += [Send(client, JobAccepted(job.request, job.id), ()) for client in job.watchers]
+            if job.accepted:
+                sends += self._outcomes(job, job.ended, list(job.watchers))
+                if job.detached:
+                    job.outcomes += job.ended
+                job.ended = []
             if job.complete and not job.open:
-                del self.jobs[job.id], self._of_request[job.client, job.request]
+                del self.jobs[job.id]
                 over.append(job)
-                if not job.dropped:
-                    sends.append(Send(job.client, JobEnded(job.id), ()))
+                sends += [Send(client, JobEnded(job.id), ()) for client in job.watchers]
+                self._retire(job)
         self._dirty = {}
         return sends, over
 
@@ -173,15 +201,30 @@ class JobBooks:
         job_id = JobId(make_address(self.node_id, self._next_serial()))
         spec = msgspec.structs.replace(message.spec, job=job_id)
         timeout = spec.options.timeout_s
-        job = Job(job_id, client, message.request, spec, None if timeout is None else self.clock() + timeout)
+        deadline = None if timeout is None else self.clock() + timeout
+        job = Job(job_id, client, message.request, spec, deadline, message.single, message.detached)
+        job.watchers[client] = None
+        job.requests.append((client, message.request))
         self.jobs[job_id] = job
         if job.deadline is not None:
             if len(self._deadlines) > 2 * len(self.jobs) + DEADLINES_SPARE:
                 self._deadlines = [each for each in self._deadlines if each[1] in self.jobs]
                 heapq.heapify(self._deadlines)
             heapq.heappush(self._deadlines, (job.deadline, job_id))
-        self._accepted.append((client, JobAccepted(message.request, job_id)))
         return job
+
+    def _retire(self, job: Job) -> None:
+        """The job has ended: it is kept for a while, or forgotten."""
+        job.over_since = self.clock()
+        if job.detached and not job.dropped and not job.released:
+            for old in self.kept.add(job):
+                self._forget(old)
+        else:
+            self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        for key in job.requests:
+            del self._of_request[key]
 
     def _next_serial(self) -> int:
         self._serial += 1
@@ -211,8 +254,12 @@ class JobBooks:
             for attempt in list(job.open.values()):
                 self._cancel(attempt)
 
-    def _outcomes(self, job: Job, ended: list[tuple[int, Result]]) -> Send:
-        parts = [result.payload for _, result in ended]
-        kinds = [int(result.kind) for _, result in ended]
-        message = JobOutcomes(job.id, [index for index, _ in ended], kinds, [len(part) for part in parts])
-        return Send(job.client, message, parts)
+    def _outcomes(self, job: Job, ended: list[tuple[int, Result]], clients: list[object]) -> list[Send]:
+        """The messages that tell these clients of outcomes."""
+        sends = []
+        for batch in batched(ended, PARTS_PER_MESSAGE_MAX):
+            parts = [result.payload for _, result in batch]
+            kinds = [int(result.kind) for _, result in batch]
+            message = JobOutcomes(job.id, [index for index, _ in batch], kinds, [len(part) for part in parts])
+            sends += [Send(client, message, parts) for client in clients]
+        return sends

@@ -5,12 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from triort._core.jobs import Job, JobBooks
+from triort._core.job import Job
+from triort._core.jobs import JobBooks
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Choose
 from triort._model.errors import ProtocolError
-from triort._model.messages import CancelJob, Log, Message, Print, StatusRequest, SubmitJob, SystemError_
+from triort._model.messages import (
+    AttachJob,
+    CancelJob,
+    Log,
+    Message,
+    Print,
+    ReleaseJob,
+    StatusRequest,
+    SubmitJob,
+    SystemError_,
+)
 
 
 class ServerCore(NodeCore):
@@ -24,7 +35,8 @@ class ServerCore(NodeCore):
         self.hops.owner = self.jobs
 
     def handle_message(self, msg: Message, direction: Direction, conn: object, payload: Sequence[bytes]) -> None:
-        """Process the message coming from ``direction``; clients may submit and cancel jobs and ask for the status."""
+        """Process the message coming from ``direction``; clients may submit, watch and cancel jobs and ask for the
+        status."""
         if direction is not Direction.CLIENT:
             super().handle_message(msg, direction, conn, payload)
             return
@@ -33,6 +45,10 @@ class ServerCore(NodeCore):
                 self._submit_job(msg, conn, payload)
             case CancelJob():
                 self.jobs.cancel_job(conn, msg.request)
+            case AttachJob():
+                self.jobs.attach(conn, msg)
+            case ReleaseJob():
+                self.jobs.release(conn, msg.job)
             case StatusRequest():
                 self.status_desk.ask(msg.request, conn)
             case _:
@@ -58,10 +74,10 @@ class ServerCore(NodeCore):
         super().handle_disconnect(conn, blame)
 
     def hear(self, msg: Print | Log | SystemError_) -> None:
-        """Pass on what a job has said to its client."""
+        """Pass on what a job has said to the clients that watch it."""
         job = self.jobs.jobs.get(msg.job) if not isinstance(msg, SystemError_) else None
         if job is not None:
-            self.outbox.append(Send(job.client, msg, ()))
+            self.outbox += [Send(client, msg, ()) for client in job.watchers]
 
     def next_deadline(self) -> float:
         """The nearest deadline of a job."""

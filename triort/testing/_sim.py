@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import trio
 
-from triort._client.session import Client
+from triort._client.client import Client
 from triort._model.errors import UsageError
 from triort._node.worker import Worker
 from triort.testing import _conditions

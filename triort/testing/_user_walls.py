@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from triort._client import session
+from triort._client import opening
 from triort._model.errors import UsageError
 from triort._node.machine import OwnMachine
 
-TO_REALITY = ((OwnMachine, "open_template"), (OwnMachine, "dial"), (OwnMachine, "listen"), (session, "dial_tcp"))
+TO_REALITY = ((OwnMachine, "open_template"), (OwnMachine, "dial"), (OwnMachine, "listen"), (opening, "dial_tcp"))
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def _of_node(name: str, core: NodeCore) -> list[str]:
         jobs = core.jobs
         tables |= {
             "jobs": jobs.jobs, "requests": jobs._of_request, "changed jobs": jobs._dirty,
-            "accepted jobs": jobs._accepted, "deadline": jobs.next_deadline(),
+            "answers": jobs._answers, "deadline": jobs.next_deadline(),
         }  # fmt: skip
     found = _filled(name, tables)
     for link in links_of(core):

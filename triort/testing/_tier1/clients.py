@@ -1,4 +1,4 @@
-"""Clients of tier 1: they submit jobs in messages, as `triort._client.session` does, and hear of their outcomes."""
+"""Clients of tier 1: they submit jobs in messages, as `triort._client.client` does, and hear of their outcomes."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import trio
 
+from triort._client.client import Client
 from triort._client.jobs import Job as ClientJob
-from triort._client.session import Client
 from triort._model.errors import ConnectionLost, StartupError, TaskCancelled, TaskCrashed, TaskTimeout
 from triort._model.messages import JobOutcomes, Message, Parts
 from triort.testing._events import Kind
@@ -108,8 +108,8 @@ class SimClient:
     def _observe_start(self, client: Client, job: Job) -> None:
         start = client._start
 
-        def observed(fn: Any, calls: Any, *, single: bool) -> ClientJob:
-            client_job = start(fn, calls, single=single)
+        def observed(fn: Any, calls: Any, *, single: bool, detached: bool = False) -> ClientJob:
+            client_job = start(fn, calls, single=single, detached=detached)
             self._plan_jobs[client_job] = job
             for item in job.items:
                 self.cluster.tell(Kind.SUBMIT, self.name, item.name, job.name)
@@ -123,8 +123,7 @@ class SimClient:
 
         def observed(message: Message, parts: Parts) -> None:
             if isinstance(message, JobOutcomes) and not self.is_dead:
-                client_job = session.jobs.get(message.job)
-                if client_job is not None:
+                for client_job in session.jobs.get(message.job, ()):
                     job = self._plan_jobs[client_job]
                     for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
                         self.cluster.tell_settled(self.name, job.items[index].name, kind, part)

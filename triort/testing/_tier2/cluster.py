@@ -15,7 +15,8 @@ from typing import Any
 import attrs
 import trio
 
-from triort._client.session import Client, serve_session
+from triort._client.client import Client
+from triort._client.opening import serve_session
 from triort._core.node_core import NodeCore
 from triort._core.worker_core import WorkerCore
 from triort._model.errors import StartupError, TriortError

@@ -1,0 +1,155 @@
+"""What users hold of a cluster: it submits their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import trio
+
+from triort._client.jobs import CompletedItems, Job
+from triort._client.session import Session
+from triort._client.talk import log_level_wanted
+from triort._model.errors import ConnectionLost, UsageError
+from triort._model.ids import JobId
+from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.messages import AttachJob, CancelJob, NodeStatus, Options, StatusRequest, SubmitJob, TaskSpec
+from triort._node.options import set_options
+from triort._wire import payload
+
+_Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
+
+
+class Client:
+    """A session with a cluster, to be used in the trio loop that opened it. Made by `open_cluster` or `open_client`."""
+
+    def __init__(self, session: Session, options: Options) -> None:
+        self._session = session
+        self._options = options
+
+    def options(
+        self,
+        *,
+        name: str | None = None,
+        log_context: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+        crash_limit: int | None = None,
+        at_most_once: bool | None = None,
+        retries: int | None = None,
+        priority: int | None = None,
+    ) -> Client:
+        """The same client with task options set, for the jobs submitted through it; see `Runtime.options`."""
+        return Client(
+            self._session,
+            set_options(self._options, name, log_context, timeout_s, crash_limit, at_most_once, retries, priority),
+        )
+
+    async def run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run ``fn(*args, **kwargs)`` as a job and return its value.
+
+        A cancel cancels the whole tree of tasks and waits for its end. Raises what the task raises, with the traceback
+        there as its cause, and `UsageError` when function or arguments cannot be pickled.
+        """
+        return await self._start(fn, [(args, kwargs)], single=True)._result_or_cancel()
+
+    async def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], progress: bool = False) -> list[Any]:
+        """Run ``fn`` for each tuple of items, as one job, and return the values in order.
+
+        A failed item cancels the others; its exception is raised when they have ended. A cancel cancels all.
+        ``progress`` shows a bar on stderr if that is a terminal.
+        """
+        job = self._start(fn, _pair(iterables), single=False)
+        if not progress:
+            values: list[Any] = await job._result_or_cancel()
+            return values
+        from triort._client.progress import watch_progress
+
+        return await watch_progress(job)
+
+    def as_completed(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> AsyncIterator[tuple[int, Any]]:
+        """Run ``fn`` for each tuple of items, as one job, and iterate over (index, value) as they end.
+
+        A cancel of the loop only stops waiting. Leaving it early cancels what is left of the job, which ends on its
+        own. Raises as `map`.
+        """
+        return CompletedItems(self._start(fn, _pair(iterables), single=False), trio.lowlevel.current_trio_token())
+
+    async def submit(self, fn: Callable[..., Any], *args: Any, detached: bool = False, **kwargs: Any) -> Job:
+        """Start a job and return it, once the server has taken it. Raises `UsageError`, `ConnectionLost`.
+
+        A ``detached`` job outlives this client: others, or this one later, `attach` to it by its id. Its outcomes are
+        kept for `DETACHED_KEEP_S` after its end, or until `Job.forget`. (An embedded server ends with its block, and
+        so do the jobs.)
+        """
+        job = self._start(fn, [(args, kwargs)], single=True, detached=detached)
+        try:
+            await job._wait_accepted()
+        except trio.Cancelled:
+            job._cancel_nowait()
+            raise
+        return job
+
+    async def attach(self, job_id: int) -> Job:
+        """The detached job of this number, with all of its outcomes, whoever has submitted it. A cancel stops waiting.
+
+        Raises `UsageError` when there is no such job (any more) or it is not detached, and `ConnectionLost`.
+        """
+        if type(job_id) is not int or not 0 <= job_id < 2**63:
+            raise UsageError(f"{job_id!r} is not the number of a job; it is what job.id says")
+        session = self._session
+        job = Job(self, f"job {job_id}", 0, single=False, attached=True)
+        job._request = session.next_serial()
+        session.requests[job._request] = job
+        session.send(AttachJob(job._request, JobId(job_id)))
+        await job._wait_accepted()
+        return job
+
+    async def status(self) -> NodeStatus:
+        """The node tree as it is now. A cancel stops waiting."""
+        session = self._session
+        number, event, answers = session.next_serial(), trio.Event(), []  # type: ignore[var-annotated]
+        session.statuses[number] = (event, answers)
+        session.send(StatusRequest(number))
+        await event.wait()
+        if not answers:
+            raise ConnectionLost(session.lost or "no answer")
+        status: NodeStatus = answers[0]
+        return status
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _start(self, fn: Callable[..., Any], calls: _Calls, *, single: bool, detached: bool = False) -> Job:
+        session = self._session
+        digest, blob = payload.dump_function(fn)
+        name = payload.name_of(fn)
+        items = []
+        for args, kwargs in calls:
+            data, refs = payload.dump_call(fn, args, kwargs)
+            if refs:
+                raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
+            items.append(data)
+        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
+        job = Job(self, self._options.name or name, len(items), single=single)
+        number = session.next_serial()
+        session.requests[number] = job
+        job._request = number
+        step = PARTS_PER_MESSAGE_MAX - 1
+        for start in range(0, max(len(items), 1), step):
+            chunk = items[start : start + step]
+            blobs = [blob] if start == 0 else []
+            last = start + step >= len(items)
+            parts = [*blobs, *chunk]
+            sizes = [len(part) for part in parts]
+            session.send(SubmitJob(number, spec, len(blobs), last, sizes, single, detached), parts)
+        return job
+
+    def _send_cancel(self, job: Job) -> None:
+        session = self._session
+        if session.lost is None:
+            session.send(CancelJob(job._request))
+
+
+def _pair(iterables: tuple[Iterable[Any], ...]) -> _Calls:
+    if not iterables:
+        raise UsageError("map needs at least one iterable")
+    return [(args, {}) for args in zip(*iterables, strict=False)]
