@@ -7,6 +7,7 @@ from triort._model import messages as m
 from triort._model.ids import Address, Digest, JobId
 from triort._transport.connection import Connection
 from triort._transport.memory import open_memory_pair
+from triort._transport.session import SessionConnection
 from triort._transport.sockets import SocketConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
 
@@ -28,7 +29,7 @@ def update(number: int) -> m.Received:
     return m.Update(number, 0), []
 
 
-async def tcp_pair(_: Path) -> Pair:
+async def tcp_pair(_: Path) -> tuple[SocketConnection, SocketConnection]:
     listeners = await listen_tcp("127.0.0.1", 0)
     try:
         near = await dial_tcp("127.0.0.1", listeners[0].getsockname()[1], timeout_s=5, max_bytes=None)
@@ -56,7 +57,17 @@ async def memory_pair(_: Path) -> Pair:
     return open_memory_pair("near", "far")
 
 
-TRANSPORTS = [tcp_pair, unix_pair, socket_pair, memory_pair]
+async def session_over_tcp(folder: Path) -> Pair:
+    near, far = await tcp_pair(folder)
+    return SessionConnection(near, 1), SessionConnection(far, 1)
+
+
+async def session_over_memory(_: Path) -> Pair:
+    near, far = open_memory_pair("near", "far")
+    return SessionConnection(near, 1), SessionConnection(far, 1)
+
+
+TRANSPORTS = [tcp_pair, unix_pair, socket_pair, memory_pair, session_over_tcp, session_over_memory]
 
 
 def send(connection: Connection, *messages: m.Received) -> None:

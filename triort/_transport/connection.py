@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from triort._model.messages import Message, Received
+from triort._transport.outgoing import Note
 
 
 class Connection(Protocol):
@@ -47,3 +48,18 @@ class Connection(Protocol):
 
     def close(self) -> None:
         """Close at once, without waiting for what is queued; idempotent."""
+
+
+class RawConnection(Connection, Protocol):
+    """A connection that a session may stand on: it tells what has gone out, and gives back what has not."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether it is known already that nothing sent now would arrive."""
+
+    def track(self, note: Note) -> None:
+        """Call ``note`` with all messages from now on, in the order and at the time in which they are handed over; and
+        keep for `take_unsent` what a broken link would swallow."""
+
+    def take_unsent(self) -> list[Received]:
+        """Take back what has not been handed over, in its order; whole messages only."""

@@ -17,6 +17,7 @@ from typing import Protocol
 import trio
 
 from triort._model.messages import Message, Received
+from triort._transport.outgoing import Note
 from triort._wire.frames import weigh
 
 _HEADER_BYTES = 64
@@ -43,8 +44,8 @@ class _Direct:
 class MemoryConnection:
     """One end of a link made by `open_memory_pair`."""
 
-    __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_outbox", "_outbox_bytes", "_reader",
-                 "name", "peer")  # fmt: skip
+    __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_note", "_outbox", "_outbox_bytes",
+                 "_reader", "name", "peer")  # fmt: skip
 
     def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
@@ -56,6 +57,7 @@ class MemoryConnection:
         self._inbox_bytes = 0
         self._is_closed = False
         self._end: Exception | None = None
+        self._note: Note | None = None
         self._reader: trio.lowlevel.Task | None = None
 
     def __repr__(self) -> str:
@@ -66,6 +68,20 @@ class MemoryConnection:
         """Bytes queued here or not yet read by the peer."""
         return self._outbox_bytes + self.peer._inbox_bytes
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the peer's end has come."""
+        return self._end is not None
+
+    def track(self, note: Note) -> None:
+        """Tell of each batch when it is flushed, and keep what is not, also when the link breaks."""
+        self._note = note
+
+    def take_unsent(self) -> list[Received]:
+        """Take back what is not flushed."""
+        unsent, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        return unsent
+
     def lift_limit(self) -> None:
         """There is none."""
 
@@ -74,15 +90,17 @@ class MemoryConnection:
         if self._is_closed:
             raise trio.ClosedResourceError
         cost = _HEADER_BYTES + weigh(message, parts) + len(getattr(message, "text", ""))
-        if self._end is None:
+        if self._end is None or self._note is not None:
             self._outbox.append((message, list(parts)))
             self._outbox_bytes += cost
 
     def flush_nowait(self) -> None:
         """Hand all that is queued to the carrier; never blocks."""
-        if self._outbox:
+        if self._outbox and self._end is None:
             batch, size = self._outbox, self._outbox_bytes
             self._outbox, self._outbox_bytes = [], 0
+            if self._note is not None:
+                self._note([(message, parts, sum(map(len, parts))) for message, parts in batch])
             self._carrier.carry(self, batch, size)
 
     async def run_writer(self) -> None:
@@ -148,7 +166,8 @@ class MemoryConnection:
         """Nothing more will come: the peer has closed, or ``error``. The first end counts."""
         if self._end is None:
             self._end = error or trio.EndOfChannel(f"{self.name}: the peer has closed the link")
-            self._outbox, self._outbox_bytes = [], 0
+            if self._note is None:
+                self._outbox, self._outbox_bytes = [], 0
             self._tell()
 
     def _tell(self) -> None:

@@ -10,14 +10,20 @@ While there is bulk, a message goes to the front if its type is one of `_CONTROL
 it does not know, and would then run the task. Nothing else refers to what may be behind it. Since the front
 is FIFO, messages of one type keep their order (a stale Waiting never comes after a fresh one); Cancels alone may
 change places with each other, which means nothing.
+
+Whoever has to know which messages are on their way, and in which order, gives a `Note`: it is called with each batch
+once that is encoded, and with a bulk message once its last piece is. All others can still be taken back.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from triort._model.messages import (
+    Beat,
+    Bye,
     Cancel,
     Message,
+    Received,
     Refuse,
     Shutdown,
     StatusReply,
@@ -28,26 +34,31 @@ from triort._model.messages import (
 )
 from triort._wire.frames import Buffer, Weighed, encode_piece, encode_weighed, is_bulk, split_bulk, weigh
 
-_CONTROL = (Cancel, Shutdown, Want, Waiting, StatusRequest, StatusReply, Refuse)
+Note = Callable[[Sequence[Weighed]], None]
+
+_CONTROL = (Cancel, Shutdown, Want, Waiting, StatusRequest, StatusReply, Refuse, Beat, Bye)
 _HEADER_BYTES = 64
 
 
 class Outgoing:
     """The queue of one link. ``pending_bytes`` is the length of all parts and texts in it, headers by estimate."""
 
-    __slots__ = ("_bulk", "_front", "_front_bytes", "_pieces", "pending_bytes")
+    __slots__ = ("_bulk", "_front", "_front_bytes", "_pieces", "_whole", "note", "pending_bytes")
 
     def __init__(self) -> None:
         self._front: list[Weighed] = []
         self._front_bytes = 0
         self._bulk: deque[Weighed] = deque()
         self._pieces: Iterator[memoryview] | None = None
+        self._whole: Weighed | None = None
+        """The bulk message under way, as it was before it was split."""
+        self.note: Note | None = None
         self.pending_bytes = 0
 
     def push(self, message: Message, parts: Sequence[bytes]) -> None:
         """Queue a message; raises `ValueError` for what `weigh` refuses."""
         entry = (message, parts, weigh(message, parts))
-        cost = _cost(entry)
+        cost = cost_of(entry)
         self.pending_bytes += cost
         if self._bulk:
             overtakes = isinstance(message, _CONTROL) and not self._follows_bulk(message)
@@ -70,13 +81,26 @@ class Outgoing:
         front, self._front = self._front, []
         self.pending_bytes -= self._front_bytes
         self._front_bytes = 0
-        return encode_weighed(front)
+        buffers = encode_weighed(front)
+        if self._whole is not None and self._pieces is None:  # its pieces have gone, and it heads this batch
+            front[0], self._whole = self._whole, None
+        if self.note is not None:
+            self.note(front)
+        return buffers
+
+    def take_all(self) -> list[Received]:
+        """Take back what is not encoded, in its order; a bulk message of which pieces have gone is whole again."""
+        if self._whole is not None:
+            self._bulk[0] = self._whole
+        left = [(message, list(parts)) for message, parts, _ in (*self._front, *self._bulk)]
+        self.clear()
+        return left
 
     def clear(self) -> None:
         """Forget everything."""
         self._front, self._front_bytes = [], 0
         self._bulk.clear()
-        self._pieces = None
+        self._pieces = self._whole = None
         self.pending_bytes = 0
 
     def _follows_bulk(self, message: Message) -> bool:
@@ -89,7 +113,8 @@ class Outgoing:
         """The next piece of the first bulk message; when there is none left, the message itself goes to the front,
         with what follows up to the next bulk."""
         if self._pieces is None:
-            self._bulk[0], self._pieces = split_bulk(self._bulk[0])
+            self._whole = self._bulk[0]
+            self._bulk[0], self._pieces = split_bulk(self._whole)
         piece = next(self._pieces, None)
         if piece is not None:
             self.pending_bytes -= len(piece)
@@ -102,8 +127,9 @@ class Outgoing:
 
     def _to_front(self, entry: Weighed) -> None:
         self._front.append(entry)
-        self._front_bytes += _cost(entry)
+        self._front_bytes += cost_of(entry)
 
 
-def _cost(entry: Weighed) -> int:
+def cost_of(entry: Weighed) -> int:
+    """What a message takes in memory, by estimate."""
     return _HEADER_BYTES + entry[2] + len(getattr(entry[0], "text", ""))

@@ -29,7 +29,7 @@ import trio
 from triort._model.errors import ProtocolError
 from triort._model.limits import FLUSH_BYTES_MAX, RECEIVE_BYTES, RECEIVE_FEW_BYTES, RECEIVES_MAX
 from triort._model.messages import Message, Received
-from triort._transport.outgoing import Outgoing
+from triort._transport.outgoing import Note, Outgoing
 from triort._wire.frames import Buffer, FrameParser
 
 _BUFFERS_PER_SEND_MAX = 64
@@ -69,6 +69,19 @@ class SocketConnection:
         """The socket's file descriptor; -1 after `close`."""
         return self._sock.fileno()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a send has failed."""
+        return self._is_broken
+
+    def track(self, note: Note) -> None:
+        """Tell of each batch when it is encoded, and keep what is not, also when the link breaks."""
+        self._queue.note = note
+
+    def take_unsent(self) -> list[Received]:
+        """Take back what is not encoded, in its order."""
+        return self._queue.take_all()
+
     def lift_limit(self) -> None:
         """The peer has been let in: ``max_bytes`` does not hold any more."""
         self._parser.lift_limit()
@@ -79,7 +92,7 @@ class SocketConnection:
         """Queue a message; raises `trio.ClosedResourceError` after `close`, swallows it when the link is broken."""
         if self._is_closed:
             raise trio.ClosedResourceError
-        if not self._is_broken:
+        if not self._is_broken or self._queue.note is not None:
             self._queue.push(message, parts)
 
     def flush_nowait(self) -> None:
@@ -89,7 +102,9 @@ class SocketConnection:
             is_full = not self._is_closed and not self._is_broken and not self._write()
         except OSError:
             self._is_broken = True
-            self._drop_output()
+            self._encoded = []
+            if self._queue.note is None:
+                self._queue.clear()
             self._wake_writer()
             return
         was_full, self._is_full = self._is_full, is_full
@@ -140,10 +155,6 @@ class SocketConnection:
                 self._encoded = [memoryview(buffer)[sent:], *self._encoded[done + 1 :]]
                 return
             sent -= len(buffer)
-        self._encoded = []
-
-    def _drop_output(self) -> None:
-        self._queue.clear()
         self._encoded = []
 
     def _wake_writer(self) -> None:
@@ -229,7 +240,8 @@ class SocketConnection:
         if self._is_closed:
             return
         self._is_closed = True
-        self._drop_output()
+        self._queue.clear()
+        self._encoded = []
         with contextlib.suppress(RuntimeError):  # not inside trio: then nobody waits
             trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
