@@ -1,0 +1,39 @@
+"""A small share of the runs with real processes that die by chance; `python -m tests.chaos` is the whole."""
+
+import json
+
+import pytest
+
+from tests.chaos import plan
+from tests.chaos.kills import run_kills
+from tests.chaos.misbehaving import run_misbehaving
+from tests.chaos.recovery import run_recovery
+from tests.chaos.report import Part, as_dict
+
+pytestmark = pytest.mark.processes
+SEED = 4
+
+
+def check(part: Part) -> None:
+    """Nothing of what must be zero is more."""
+    assert part.is_good, json.dumps(as_dict([part]), indent=2)
+
+
+def test_the_serial_run_knows_every_value() -> None:
+    key = plan.job_key(SEED, 0)
+    assert plan.serial(key, 4) == plan.serial(key, 4) != plan.serial(plan.mix(key, 1), 4)
+    assert plan.count_tasks(key, 4) > 50
+
+
+async def test_values_are_right_while_workers_are_killed() -> None:
+    check(await run_kills(25, 2_000, SEED, 3.0, {"worker": 1}))
+
+
+async def test_one_lost_worker_is_replaced_and_its_task_runs_again() -> None:
+    part = await run_recovery(3, SEED)
+    check(part)
+    assert part.figures["kill to next attempt, number"] == 3
+
+
+async def test_tasks_that_misbehave_harm_no_others() -> None:
+    check(await run_misbehaving(SEED, rounds=1))
