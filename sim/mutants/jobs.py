@@ -101,7 +101,7 @@ def timeout_as_cancel():
 
 @mutant("the deadline of a job never comes")
 def job_never_expires():
-    return rewrite(JobBooks.expire, ("            self._stop(job)", "            pass"))
+    return rewrite(JobBooks.expire, ("self._stop(job)", "pass"))
 
 
 @mutant("an item that is tried again has no deadline")

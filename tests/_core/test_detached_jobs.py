@@ -7,6 +7,7 @@ import pytest
 from tests._core.makers import make_spec
 from tests._core.test_jobs import JOB, VALUE, Desk, ended
 from triort._core import kept_jobs
+from triort._core.attaching import attach, release
 from triort._core.links import Send
 from triort._model.ids import JobId
 from triort._model.limits import DETACHED_KEEP_S
@@ -23,7 +24,7 @@ class DetachedDesk(Desk):
         self.books.add_items("client", message, parts)
 
     def attach(self, client: str = "other", request: int = 7, job: int = JOB) -> list[tuple[object, Message]]:
-        self.books.attach(client, AttachJob(request, JobId(job)))
+        attach(self.books, client, AttachJob(request, JobId(job)))
         return self.sends()
 
     def sends(self) -> list[tuple[object, Message]]:
@@ -83,7 +84,7 @@ def test_a_client_that_attached_and_left_leaves_no_trace_and_cancels_nothing(des
     for number in range(10):
         desk.attach(f"guest {number}")
         desk.books.drop_client(f"guest {number}")
-    assert (len(desk.books._of_request), desk.cancels) == (1, [])
+    assert (len(desk.books.requests.jobs), desk.cancels) == (1, [])
 
 
 def refused(job: int, desk: DetachedDesk) -> str:
@@ -126,18 +127,18 @@ def test_it_is_kept_for_its_time_and_then_forgotten(desk: DetachedDesk) -> None:
 def test_a_released_job_is_forgotten_at_its_end(desk: DetachedDesk, early: bool) -> None:
     desk.start()
     if early:
-        desk.books.release("anybody", JOB)
+        release(desk.books, "anybody", JOB)
     desk.end()
     desk.told()
     if not early:
-        desk.books.release("anybody", JOB)
-    desk.books.release("anybody", JOB)
+        release(desk.books, "anybody", JOB)
+    release(desk.books, "anybody", JOB)
     assert desk.is_forgotten()
 
 
 def test_a_client_cannot_release_a_job_that_is_not_detached(desk: DetachedDesk) -> None:
     desk.submit(1)
-    desk.books.release("client", JOB)
+    release(desk.books, "client", JOB)
     desk.end()
     assert desk.told() == [JobAccepted(1, JOB), ended((0, VALUE)), JobEnded(JOB)]
 
@@ -150,7 +151,7 @@ def test_the_oldest_go_when_there_are_too_many(desk: DetachedDesk, monkeypatch: 
         desk.end()
         desk.told()
     assert [job.request for job in desk.books.kept.jobs.values()] == [2, 3]
-    assert len(desk.books._of_request) == 2
+    assert len(desk.books.requests.jobs) == 2
 
 
 def test_the_last_one_stays_however_large_it_is(desk: DetachedDesk, monkeypatch: Any) -> None:

@@ -54,7 +54,7 @@ class Desk:
 
     def is_empty(self) -> bool:
         books = self.books
-        return not (books.jobs or books._of_request or books._dirty or books.next_deadline())
+        return not (books.jobs or books.requests.jobs or books._dirty or books.next_deadline())
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ def _parser() -> Parser:
         help=f"where the managers listen (default: 127.0.0.1:{DEFAULT_MANAGER_PORT})")  # fmt: skip
     add("-p", "--port", type=port_number, default=DEFAULT_SERVER_PORT, metavar="PORT",
         help="listen here for clients; 0 picks a free port (default: %(default)s)")  # fmt: skip
+    add("--journal", metavar="FILE",
+        help="keep jobs and outcomes in this file, so that a server started anew with it takes them up")  # fmt: skip
     parser.add_verbose()
     parser.add_version()
     return parser
@@ -38,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_intermixed_args(argv)
     try:
-        server = Server(parse_endpoints(options.managers or ["127.0.0.1"], DEFAULT_MANAGER_PORT), options.port)
+        managers = parse_endpoints(options.managers or ["127.0.0.1"], DEFAULT_MANAGER_PORT)
+        server = Server(managers, options.port, journal=options.journal)
     except UsageError as exc:
         complain(PROG, str(exc))
         return EXIT_USAGE

@@ -18,14 +18,20 @@ class Job:
     request: int
     spec: TaskSpec
     deadline: float | None
+    token: object = None
+    """Of its client: the same when that comes over another link."""
     single: bool = False
     detached: bool = False
     """It does not end with its client."""
+    restored: bool = False
+    """An earlier server has taken it."""
     watchers: dict[object, None] = attrs.Factory(dict)
     """The clients that are told of it."""
     requests: list[tuple[object, int]] = attrs.Factory(list)
-    """By which requests of which clients it is known."""
+    """By which requests, of which clients' tokens, it is known."""
     open: dict[Address, Attempt] = attrs.Factory(dict)
+    held: list[Attempt] = attrs.Factory(list)
+    """Of these: what may not start before something is on disk."""
     num_items: int = 0
     complete: bool = False
     accepted: bool = False
@@ -41,3 +47,8 @@ class Job:
     outcomes: list[tuple[int, Result]] = attrs.Factory(list)
     """What has ended before, of a job that others may attach to."""
     over_since: float = 0.0
+
+    @property
+    def keeps_outcomes(self) -> bool:
+        """Whether clients may ask for what has ended before."""
+        return self.detached or self.restored

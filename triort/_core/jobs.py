@@ -5,30 +5,30 @@ its last item has come; outcomes go to the clients that watch it as they come. T
 other items; the job has ended when every item has.
 
 A job ends with its client, unless it is *detached*: then its outcomes are kept, any client may attach to it, and when
-it has ended it is remembered for a while (`KeptJobs`).
+it has ended it is remembered for a while (`KeptJobs`). With a `Ledger` all of it is written down, and each job is
+remembered until its client has said that it has heard of the end.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from triort._core.attaching import end_leases, outcome_messages
 from triort._core.attempts import Attempt, Result
+from triort._core.deadlines import Deadlines
 from triort._core.job import Job
+from triort._core.journal import Ledger, Over, Stopped, Told
 from triort._core.kept_jobs import KeptJobs
 from triort._core.links import Loss, Send
-from triort._core.packing import batched
+from triort._core.requests import Requests
 from triort._core.retries import after_loss
 from triort._model.errors import ProtocolError
 from triort._model.ids import JobId, NodeId, make_address
-from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.marks import sometimes
-from triort._model.messages import AttachJob, JobAccepted, JobEnded, JobOutcomes, JobRefused, SubmitJob
+from triort._model.messages import JobAccepted, JobEnded, Message, SubmitJob
 from triort._model.outcomes import OutcomeKind
-
-DEADLINES_SPARE = 64
 
 
 class JobBooks:
@@ -43,109 +43,104 @@ class JobBooks:
         self.node_id = NodeId(0)
         self.clock = clock
         self.jobs: dict[JobId, Job] = {}
-        self._of_request: dict[tuple[object, int], Job] = {}
+        """Those that have not ended."""
+        self.kept = KeptJobs()
+        self.unreleased: dict[JobId, Job] = {}
+        """With a ledger: those that have ended, as their clients may not have heard."""
+        self.requests = Requests()
+        self.ledger: Ledger | None = None
+        self.time_of_day_s = 0.0
+        """What the clock is behind the time of day."""
+        self.lease_until: float | None = None  # how long jobs of an earlier server wait for their clients
         self._submit = submit
         self._cancel = cancel
-        self._serial = 0
-        self.kept = KeptJobs()
+        self.serial = 0
         self._answers: list[Send] = []
         self._dirty: dict[JobId, Job] = {}
-        self._deadlines: list[tuple[float, JobId]] = []
+        self._deadlines = Deadlines(self.jobs)
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    def find(self, job_id: JobId) -> Job | None:
+        """The job of this number, if it is remembered."""
+        return self.jobs.get(job_id) or self.kept.jobs.get(job_id) or self.unreleased.get(job_id)
+
+    def answer(self, client: object, message: Message, parts: Sequence[bytes] = ()) -> None:
+        """Tell a client, in order with all else that it is told."""
+        self._answers.append(Send(client, message, parts))
 
     def open_job(self, client: object, message: SubmitJob) -> JobId:
         """The job that the message is about: a new one, unless it adds items to an open one."""
-        key = (client, message.request)
-        job = self._of_request.get(key)
+        job = self.requests.find(client, message.request)
         if job is None:
-            job = self._of_request[key] = self._open(client, message)
+            job = self._open(client, message)
+            self.requests.enter(job, client, message.request)
         return job.id
 
-    def add_items(self, client: object, message: SubmitJob, parts: Sequence[bytes]) -> None:
+    def add_items(
+        self, client: object, message: SubmitJob, parts: Sequence[bytes], blobs: Sequence[bytes] = ()
+    ) -> None:
         """The client has sent items of a job; ``parts`` are their payloads."""
-        job = self._of_request[client, message.request]
+        job = self.requests.jobs[self.requests.token_of(client), message.request]
         if job.complete:
             raise ProtocolError("a job got items after its last ones")
+        if self.ledger is not None:
+            self.ledger.note_taken(job, message, [*blobs, *parts], self.time_of_day_s)
         job.complete = message.last
-        attempts = []
-        for payload in parts:
-            attempt = self._attempt(job, payload, job.num_items)
-            job.open[attempt.address] = attempt
-            job.num_items += 1
-            attempts.append(attempt)
+        attempts = [self._attempt(job, payload, index) for index, payload in enumerate(parts, job.num_items)]
+        job.num_items += len(attempts)
+        job.open.update((attempt.address, attempt) for attempt in attempts)
         self._dirty[job.id] = job
         if job.cancelled:
             for attempt in attempts:
                 self.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))
         else:
-            self._submit(attempts)
+            self.place(job, attempts, once_durable=job.spec.options.at_most_once)
 
     def cancel_job(self, client: object, request: int) -> None:
         """The client wants the job no more; unknown ones are ignored."""
-        job = self._of_request.get((client, request))
-        if job is not None:
+        job = self.requests.find(client, request)
+        if job is not None and job.id in self.jobs:
             self._stop(job)
 
     def drop_client(self, client: object) -> None:
         """The client is gone: its jobs are cancelled, unless they are detached, and nobody is told of their end."""
-        for job in [*self.jobs.values(), *self.kept.jobs.values()]:
-            if client not in job.watchers:
-                continue
+        jobs = [*self.jobs.values(), *self.kept.jobs.values(), *self.unreleased.values()]
+        watched = [job for job in jobs if client in job.watchers]
+        self.requests.leave(client, watched)
+        for job in watched:
             del job.watchers[client]
-            for key in [key for key in job.requests if key[0] == client]:
-                job.requests.remove(key)
-                del self._of_request[key]
-            if job.client == client and not (job.detached and job.accepted):
-                sometimes("a client leaves with a job open")
-                job.complete = job.dropped = True
-                self._stop(job)
-                self._dirty[job.id] = job
+            if job.client == client:
+                job.client = None
+                if not (job.detached and job.accepted):
+                    self.drop(job)
 
-    def attach(self, client: object, message: AttachJob) -> None:
-        """A client wants to be told of a job, from its first outcome on; it has to be detached."""
-        job = self.jobs.get(message.job) or self.kept.jobs.get(message.job)
-        if job is None or not job.accepted:
-            reason = f"there is no job {message.job} here: it never was, or it has ended and has been forgotten"
-            self._answers.append(Send(client, JobRefused(message.request, reason), ()))
+    def drop(self, job: Job) -> None:
+        """Nobody wants the job any more."""
+        if self.kept.pop(job.id) or self.unreleased.pop(job.id, None) is not None:
+            self.forget(job)
             return
-        if not job.detached:
-            reason = f"job {message.job} is not detached: it belongs to the client that has submitted it"
-            self._answers.append(Send(client, JobRefused(message.request, reason), ()))
-            return
-        job.watchers[client] = None
-        key = (client, message.request)
-        if key not in self._of_request:
-            job.requests.append(key)
-            self._of_request[key] = job
-        name = job.spec.options.name or job.spec.function_name
-        self._answers.append(Send(client, JobAccepted(message.request, job.id, job.num_items, name, job.single), ()))
-        self._answers += self._outcomes(job, job.outcomes, [client])
-        if job.id in self.kept.jobs:
-            self._answers.append(Send(client, JobEnded(job.id), ()))
-
-    def release(self, client: object, job_id: JobId) -> None:
-        """Nobody will ask for the job again: it is forgotten, at its end if it has not ended."""
-        job = self.jobs.get(job_id) or self.kept.jobs.get(job_id)
-        if job is not None and job.detached:
-            job.released = True
-            if self.kept.pop(job_id):
-                self._forget(job)
+        sometimes("a client leaves with a job open")
+        job.complete = job.dropped = True
+        self.requests.forget(job)
+        self._stop(job)
+        self._dirty[job.id] = job
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
-        while self._deadlines and self._deadlines[0][1] not in self.jobs:
-            heapq.heappop(self._deadlines)
-        times = [self._deadlines[0][0]] if self._deadlines else []
-        return min([*times, *self.kept.deadlines()], default=None)
+        lease = [] if self.lease_until is None else [self.lease_until]
+        return min([*self._deadlines.next(), *lease, *self.kept.deadlines()], default=None)
 
     def expire(self) -> None:
         """Time has passed: jobs beyond their deadline are stopped, and those that were kept long enough forgotten."""
-        while self._deadlines and self._deadlines[0][0] <= self.clock():
-            job = self.jobs.get(heapq.heappop(self._deadlines)[1])
-            if job is not None:
-                job.timed_out = True
-                self._stop(job)
+        for job in [self.jobs[job_id] for job_id in self._deadlines.pop_due(self.clock())]:
+            job.timed_out = True
+            self._stop(job)
         for old in self.kept.pop_expired(self.clock()):
-            self._forget(old)
+            self.forget(old)
+        if self.lease_until is not None and self.lease_until <= self.clock():
+            self.lease_until = None
+            end_leases(self)
 
     # -- the owner's side of the hop rule ------------------------------------------------------------------------
 
@@ -182,16 +177,13 @@ class JobBooks:
             if job.complete and not job.accepted:
                 job.accepted = True
                 sends += [Send(client, JobAccepted(job.request, job.id), ()) for client in job.watchers]
-            if job.accepted:
-                sends += self._outcomes(job, job.ended, list(job.watchers))
-                if job.detached:
-                    job.outcomes += job.ended
-                job.ended = []
+            if job.accepted and job.ended:
+                sends += self._tell(job)
             if job.complete and not job.open:
                 del self.jobs[job.id]
                 over.append(job)
                 sends += [Send(client, JobEnded(job.id), ()) for client in job.watchers]
-                self._retire(job)
+                self.retire(job, self.clock())
         self._dirty = {}
         return sends, over
 
@@ -202,42 +194,84 @@ class JobBooks:
         spec = msgspec.structs.replace(message.spec, job=job_id)
         timeout = spec.options.timeout_s
         deadline = None if timeout is None else self.clock() + timeout
-        job = Job(job_id, client, message.request, spec, deadline, message.single, message.detached)
+        token = self.requests.token_of(client)
+        job = Job(job_id, client, message.request, spec, deadline, token, message.single, message.detached)
         job.watchers[client] = None
-        job.requests.append((client, message.request))
-        self.jobs[job_id] = job
-        if job.deadline is not None:
-            if len(self._deadlines) > 2 * len(self.jobs) + DEADLINES_SPARE:
-                self._deadlines = [each for each in self._deadlines if each[1] in self.jobs]
-                heapq.heapify(self._deadlines)
-            heapq.heappush(self._deadlines, (job.deadline, job_id))
+        self.enter(job)
         return job
 
-    def _retire(self, job: Job) -> None:
-        """The job has ended: it is kept for a while, or forgotten."""
-        job.over_since = self.clock()
-        if job.detached and not job.dropped and not job.released:
-            for old in self.kept.add(job):
-                self._forget(old)
-        else:
-            self._forget(job)
+    def enter(self, job: Job) -> None:
+        """The job is open from now on."""
+        self.jobs[job.id] = job
+        if job.deadline is not None:
+            self._deadlines.add(job.deadline, job.id)
 
-    def _forget(self, job: Job) -> None:
-        for key in job.requests:
-            del self._of_request[key]
+    def retire(self, job: Job, now: float) -> None:
+        """The job has ended: it is kept for a while, or until its client has heard of it, or forgotten."""
+        job.over_since = now
+        if job.dropped or job.released:
+            self.forget(job)
+        elif job.detached:
+            if self.ledger is not None:
+                self.ledger.note(job.id, Over(self.time_of_day_s + now))
+            for old in self.kept.add(job):
+                self.forget(old)
+        elif self.ledger is not None:
+            self.unreleased[job.id] = job
+        else:
+            self.forget(job)
+
+    def forget(self, job: Job) -> None:
+        """Nothing of the job is remembered."""
+        self.requests.forget(job)
+        if self.ledger is not None:
+            self.ledger.erase(job.id)
+
+    def _tell(self, job: Job) -> list[Send]:
+        """What those who watch the job are told of its items that have ended."""
+        sends = []
+        for message, parts in outcome_messages(job, job.ended):
+            if self.ledger is not None and not job.dropped:
+                self.ledger.note(job.id, Told(message), parts)
+            sends += [Send(client, message, parts) for client in job.watchers]
+        if job.keeps_outcomes:
+            job.outcomes += job.ended
+        job.ended = []
+        return sends
+
+    def place(self, job: Job, attempts: list[Attempt], *, once_durable: bool = False) -> None:
+        """Submit, now or when the disk has what has to be there before."""
+        if self.ledger is None or not (once_durable or not self.ledger.use_serial(self.serial)):
+            self._submit(attempts)
+            return
+        job.held += attempts
+        if job.complete or not once_durable:
+            self.ledger.hold(job)
+
+    def start(self, job: Job) -> None:
+        """What the job waited for is on disk."""
+        if job.held and (job.complete or not job.spec.options.at_most_once):
+            held, job.held = job.held, []
+            self._submit(held)
 
     def _next_serial(self) -> int:
-        self._serial += 1
-        return self._serial
+        self.serial += 1
+        return self.serial
 
     def _attempt(self, job: Job, payload: bytes | None, index: int) -> Attempt:
         address = make_address(self.node_id, self._next_serial())
         return Attempt(address, job.spec, payload, deadline=job.deadline, index=index)
 
+    def reopen(self, job: Job, payload: bytes | None, index: int) -> Attempt:
+        """One more attempt of an item."""
+        attempt = self._attempt(job, payload, index)
+        job.open[attempt.address] = attempt
+        return attempt
+
     def _again(self, job: Job, attempt: Attempt) -> None:
         fresh = self._attempt(job, attempt.payload, attempt.index)
         job.open[fresh.address] = fresh
-        self._submit([fresh])
+        self.place(job, [fresh])
 
     def _finish(self, job: Job, index: int, result: Result) -> None:
         if job.timed_out and result.kind == OutcomeKind.CANCELLED:
@@ -251,15 +285,10 @@ class JobBooks:
     def _stop(self, job: Job) -> None:
         if not job.cancelled:
             job.cancelled = True
+            if self.ledger is not None:
+                self.ledger.note(job.id, Stopped(job.timed_out))
             for attempt in list(job.open.values()):
                 self._cancel(attempt)
-
-    def _outcomes(self, job: Job, ended: list[tuple[int, Result]], clients: list[object]) -> list[Send]:
-        """The messages that tell these clients of outcomes."""
-        sends = []
-        for batch in batched(ended, PARTS_PER_MESSAGE_MAX):
-            parts = [result.payload for _, result in batch]
-            kinds = [int(result.kind) for _, result in batch]
-            message = JobOutcomes(job.id, [index for index, _ in batch], kinds, [len(part) for part in parts])
-            sends += [Send(client, message, parts) for client in clients]
-        return sends
+            held, job.held = job.held, []
+            for attempt in held:
+                self.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from triort._core.attaching import attach, is_refused, is_repeated, release
 from triort._core.job import Job
 from triort._core.jobs import JobBooks
+from triort._core.journal import Ledger
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Choose
+from triort._core.restoring import commit, fail_ledger, read_records, restore
 from triort._model.errors import ProtocolError
+from triort._model.ids import JobId
 from triort._model.messages import (
     AttachJob,
     CancelJob,
@@ -46,15 +50,24 @@ class ServerCore(NodeCore):
             case CancelJob():
                 self.jobs.cancel_job(conn, msg.request)
             case AttachJob():
-                self.jobs.attach(conn, msg)
+                attach(self.jobs, conn, msg)
             case ReleaseJob():
-                self.jobs.release(conn, msg.job)
+                release(self.jobs, conn, msg.job)
             case StatusRequest():
                 self.status_desk.ask(msg.request, conn)
             case _:
                 raise ProtocolError(f"a client may not send {type(msg).__name__}")
 
+    def add_client(self, conn: object, token: int) -> None:
+        """A client has come that is known by this number over all of its links; a link that it had before is over."""
+        for old in [old for old, its in self.jobs.requests.tokens.items() if its == token and old != conn]:
+            self.handle_disconnect(old)
+        if token:
+            self.jobs.requests.tokens[conn] = token
+
     def _submit_job(self, msg: SubmitJob, conn: object, payload: Sequence[bytes]) -> None:
+        if is_repeated(self.jobs, conn, msg) or is_refused(self.jobs, conn, msg):
+            return
         digests = (msg.spec.function, *msg.spec.blobs)
         if msg.blobs not in (0, len(digests)) or msg.blobs > len(payload):
             raise ProtocolError(f"a job came with {msg.blobs} blobs for {len(digests)} digests")
@@ -65,7 +78,7 @@ class ServerCore(NodeCore):
             self.hops.blobs[job_id] = dict(zip(digests, payload, strict=False))
         elif job_id not in self.hops.blobs:
             raise ProtocolError("a job came without its function")
-        self.jobs.add_items(conn, msg, payload[msg.blobs :])
+        self.jobs.add_items(conn, msg, payload[msg.blobs :], payload[: msg.blobs])
 
     def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
         """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled."""
@@ -90,7 +103,27 @@ class ServerCore(NodeCore):
         to_clients, ended = self.jobs.flush()
         for job in ended:
             self.forget(job.id)
+        if self.jobs.ledger is not None:
+            to_clients = self.jobs.ledger.close_batch(to_clients)
         return [*super().flush(), *to_clients]
+
+    # -- the journal ---------------------------------------------------------------------------------------------
+
+    def open_ledger(self, time_of_day_s: float, stored: Iterable[tuple[JobId, bytes]]) -> None:
+        """Write down from now on what is to outlive this server, and take up what an earlier one has written; raises
+        `ProtocolError` when that makes no sense. ``time_of_day_s`` is the time of day now."""
+        serial, jobs = read_records(stored)
+        self.jobs.ledger = Ledger()
+        self.jobs.time_of_day_s = time_of_day_s - self.now
+        restore(self.jobs, self.hops.blobs, serial, jobs)
+
+    def handle_committed(self, number: int) -> None:
+        """The ledger's writes up to this one are durable."""
+        self.outbox += commit(self.jobs, number)
+
+    def handle_journal_failure(self, reason: str) -> None:
+        """Nothing will be durable any more."""
+        self.outbox += fail_ledger(self.jobs, reason)
 
     def open_jobs(self) -> list[Job]:
         """The jobs that have not ended."""

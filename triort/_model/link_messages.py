@@ -23,6 +23,8 @@ class Hello(Message, tag=1):
     """Of a session that is resumed: how many messages of the listener have come."""
     port: int = 0
     """Where the dialler itself listens, if it does."""
+    client: int = 0
+    """A client's own number, the same over all of its links; 0: it has none."""
     connection: int = 0
     """Of a session that is resumed: the dialler's count of its attempts. One that comes late, after a younger one, is
     refused."""
@@ -42,6 +44,8 @@ class Welcome(Message, tag=2):
     """The ids of a manager that has joined."""
     received: int = 0
     """Of a session that is resumed: how many messages of the dialler have come."""
+    journal: bool = False
+    """Whether jobs outlive this server: after a restart a client may come back for its own."""
 
 
 class Refuse(Message, tag=3):

@@ -17,9 +17,9 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CLUSTER = ""
 
 
-def make_hello(role: str, name: str, *, lower_id: int = 0, upper_id: int = 0, pid: int = 0) -> Hello:
+def make_hello(role: str, name: str, *, lower_id: int = 0, upper_id: int = 0, pid: int = 0, client: int = 0) -> Hello:
     """What this process says of itself when it dials."""
-    return Hello(PROTOCOL_VERSION, __version__, PYTHON, CLUSTER, role, name, lower_id, upper_id, pid)
+    return Hello(PROTOCOL_VERSION, __version__, PYTHON, CLUSTER, role, name, lower_id, upper_id, pid, client=client)
 
 
 async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]]:
@@ -93,9 +93,9 @@ async def receive_hello(conn: Connection, roles: tuple[str, ...]) -> Hello:
     return hello
 
 
-def welcome(conn: Connection, name: str, node_id: int = 0) -> None:
+def welcome(conn: Connection, name: str, node_id: int = 0, *, journal: bool = False) -> None:
     """Let the peer in."""
-    conn.send_nowait(Welcome(PROTOCOL_VERSION, __version__, PYTHON, CLUSTER, name, node_id))
+    conn.send_nowait(Welcome(PROTOCOL_VERSION, __version__, PYTHON, CLUSTER, name, node_id, journal=journal))
     conn.flush_nowait()
 
 

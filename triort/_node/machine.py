@@ -16,6 +16,7 @@ from typing import Protocol
 import attrs
 import trio
 
+from triort._node.journal import JournalStore
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import open_template
 from triort._transport.connection import Connection
@@ -124,6 +125,12 @@ class Machine(Protocol):
     async def listen(self, host: str, port: int) -> Sequence[Listener]:
         """Listen at each address of ``host``; raises `StartupError`, `UsageError`."""
 
+    def time_of_day_s(self) -> float:
+        """A clock that goes on over restarts, for what a server writes into its journal."""
+
+    async def open_journal(self, path: str) -> JournalStore:
+        """The journal at ``path``, a new one if there is none; raises `StartupError`. One server has it at a time."""
+
     def open_template(self, *, blas_threads: int | None, name: str) -> AbstractAsyncContextManager[Template]:
         """What starts this node's workers; leaving the context ends those that are left."""
 
@@ -178,6 +185,16 @@ class OwnMachine:
     async def listen(self, host: str, port: int) -> Sequence[TcpListener]:
         """Listen on TCP, on loopback only."""
         return [TcpListener(sock) for sock in await listen_tcp(host, port)]
+
+    def time_of_day_s(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    async def open_journal(self, path: str) -> JournalStore:
+        """An SQLite database."""
+        from triort._node.sqlite_journal import open_sqlite_journal
+
+        return await open_sqlite_journal(path)
 
     def open_template(self, *, blas_threads: int | None, name: str) -> AbstractAsyncContextManager[Template]:
         """A process that forks workers."""

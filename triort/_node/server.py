@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 
 import trio
 
-from triort._core.links import Loss
+from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
 from triort._core.server_core import ServerCore
+from triort._model.errors import ProtocolError, StartupError
+from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Hello, Log, Print, SystemError_
 from triort._node.checks import check_num_workers, check_port
 from triort._node.handshake import welcome
+from triort._node.journal import Journal, JournalError
 from triort._node.machine import Listener
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._transport.connection import Connection
@@ -31,6 +35,8 @@ class Server(ServerBase, ServerCore):
         name: how this node is called in logs and errors.
         blas_threads: threads that numeric libraries may use in spawned workers; None leaves it to them.
         cpus: pin the spawned workers to these CPUs, one each, in turn.
+        journal: a file in which jobs and outcomes are on disk before any client hears of them; a server that is started
+            with the same file takes up its jobs. None keeps them in memory.
     """
 
     def __init__(
@@ -43,6 +49,7 @@ class Server(ServerBase, ServerCore):
         name: str = "server",
         blas_threads: int | None = 1,
         cpus: Sequence[int] | None = None,
+        journal: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(name[:NAME_CHARS_MAX], host)
         self.ipports = None if ipports is None else list(ipports)
@@ -50,6 +57,8 @@ class Server(ServerBase, ServerCore):
         self.num_workers = check_num_workers(num_workers)
         self.blas_threads = blas_threads
         self.cpus = None if cpus is None else list(cpus)
+        self.journal_path = None if journal is None else os.fspath(journal)
+        self.journal: Journal | None = None
         self.on_listening: Callable[[Server], None] | None = None
         """Called when all managers have started and this server listens: ``port`` is the real one then."""
 
@@ -59,12 +68,15 @@ class Server(ServerBase, ServerCore):
         ``task_status`` is told when clients may come. A cancel ends all jobs and everything below.
         """
         async with self.open_node():
+            stored = await self._open_journal()
             listeners: Sequence[Listener] = [] if self.port is None else await self.machine.listen(self.host, self.port)
             try:
                 if self.ipports is not None:
                     await self.connect_to_managers(self.ipports)
                 else:
                     await self.spawn_workers(self.num_workers)
+                if self.journal is not None:
+                    self.sel.put_nowait(self._take_up, stored)
                 for listener in listeners:
                     self.start_soon(self.accept, listener, ("client",), self._welcome_client)
                 self.sel.put_nowait(self.announce, listeners)  # behind the employees, who are in there, too
@@ -73,6 +85,18 @@ class Server(ServerBase, ServerCore):
             finally:
                 for listener in listeners:
                     listener.close()
+
+    async def _open_journal(self) -> list[tuple[JobId, bytes]]:
+        """Open the journal, if there is to be one; returns what is in it. Raises `StartupError`."""
+        if self.journal_path is None:
+            return []
+        store = await self.machine.open_journal(self.journal_path)
+        self.journal = Journal(store, self._on_commit, self._on_journal_failure)
+        self.start_soon(self.journal.run)  # from now on it closes the store
+        try:
+            return await store.load()
+        except JournalError as exc:
+            raise StartupError(f"the journal cannot be read: {exc}") from None
 
     def announce(self, listeners: Sequence[Listener]) -> None:
         """Tell where this server listens."""
@@ -83,12 +107,13 @@ class Server(ServerBase, ServerCore):
 
     async def _welcome_client(self, arrival: tuple[Connection, Hello]) -> None:
         conn, hello = arrival
-        welcome(conn, self.name)
+        welcome(conn, self.name, journal=self.journal is not None)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
-        self.adopt_client(conn)
+        self.adopt_client(conn, hello.client)
 
-    def adopt_client(self, conn: Connection) -> None:
-        """Serve a client that has been let in."""
+    def adopt_client(self, conn: Connection, token: int = 0) -> None:
+        """Serve a client that has been let in; ``token`` is its own number, whatever link it comes over."""
+        self.sel.put_nowait(self.add_client, conn, token)
         self.start_soon(self.serve_link, conn, Direction.CLIENT, [])
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
@@ -98,6 +123,31 @@ class Server(ServerBase, ServerCore):
         super().handle_disconnect(conn, blame)
         if self.running and not self.employees and self.ipports is not None:
             self.fail(f"{self.name} has lost all of its managers")
+
+    def flush(self) -> list[Send]:
+        """Pack what this batch of events has caused, and have written down what is to be. A server that is about to end
+        writes nothing more: its jobs are as they were when the next one takes them up."""
+        sends = super().flush()
+        if self.journal is not None and self.jobs.ledger is not None and self.running:
+            self.journal.put_nowait(*self.jobs.ledger.take_writes())
+        return sends
+
+    def _take_up(self, stored: list[tuple[JobId, bytes]]) -> None:
+        """Go on with the jobs of the journal, before the first client comes."""
+        try:
+            self.open_ledger(self.machine.time_of_day_s(), stored)
+        except ProtocolError as exc:
+            self.fail(f"the journal {self.journal_path} cannot be used: {exc}")
+            return
+        if self.jobs.jobs:
+            self.logger.info("%s: %d jobs go on from the journal", self.name, len(self.jobs.jobs))
+
+    def _on_commit(self, number: int) -> None:
+        self.sel.put_nowait(self.handle_committed, number)
+
+    def _on_journal_failure(self, reason: str) -> None:
+        self.logger.error("%s takes no more jobs: its journal has failed: %s", self.name, reason)
+        self.sel.put_nowait(self.handle_journal_failure, reason)
 
     def hear(self, msg: Print | Log | SystemError_) -> None:
         """Pass on what a job has said to its client; errors of nodes go to the log."""

@@ -133,7 +133,7 @@ def _check_job(
 
 def _check_hello(message: Hello) -> None:
     _check_range(message)
-    _check_ids(message, (message.session, message.received))
+    _check_ids(message, (message.session, message.received, message.client))
 
 
 def _check_welcome(message: Welcome) -> None:

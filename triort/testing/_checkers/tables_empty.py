@@ -37,7 +37,7 @@ def _of_node(name: str, core: NodeCore) -> list[str]:
     if isinstance(core, ServerCore):
         jobs = core.jobs
         tables |= {
-            "jobs": jobs.jobs, "requests": jobs._of_request, "changed jobs": jobs._dirty,
+            "jobs": jobs.jobs, "requests": jobs.requests.jobs, "changed jobs": jobs._dirty,
             "answers": jobs._answers, "deadline": jobs.next_deadline(),
         }  # fmt: skip
     found = _filled(name, tables)

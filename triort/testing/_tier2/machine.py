@@ -11,6 +11,7 @@ import trio
 
 from triort._model.errors import StartupError
 from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S
+from triort._node.journal import JournalStore
 from triort._node.machine import Retry
 from triort._node.spawned import WorkerExit
 from triort._transport.memory import MemoryConnection
@@ -129,6 +130,14 @@ class SimMachine:
         now = self.now()
         self._rate = self._rate if rate is None else rate
         self._offset_s = now - self.cluster.now * self._rate + jump_s
+
+    def time_of_day_s(self) -> float:
+        """Virtual time, which nothing disturbs."""
+        return self.cluster.now
+
+    async def open_journal(self, path: str) -> JournalStore:
+        """There are none in the simulation yet."""
+        raise StartupError(f"no journal can be kept at {path}")
 
     def page_clock_s(self) -> float:
         """What workers measure by."""

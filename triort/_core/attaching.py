@@ -1,0 +1,96 @@
+"""How clients come to jobs that are there already: they attach, come back after a restart of the server, let go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from triort._core.attempts import Result
+from triort._core.job import Job
+from triort._core.packing import batched
+from triort._model.ids import JobId
+from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.messages import AttachJob, JobAccepted, JobEnded, JobOutcomes, JobRefused, SubmitJob
+
+if TYPE_CHECKING:
+    from triort._core.jobs import JobBooks
+
+
+def attach(books: JobBooks, client: object, message: AttachJob) -> None:
+    """A client wants to be told of a job, from its first outcome on: one that is detached, or its own from before."""
+    job = books.find(message.job)
+    if job is None or not job.accepted:
+        reason = f"there is no job {message.job} here: it never was, or it has ended and has been forgotten"
+        books.answer(client, JobRefused(message.request, reason))
+    elif not (job.detached or (job.restored and job.token == books.requests.token_of(client))):
+        reason = f"job {message.job} is not detached: it belongs to the client that has submitted it"
+        books.answer(client, JobRefused(message.request, reason))
+    else:
+        watch(books, client, message.request, job)
+
+
+def watch(books: JobBooks, client: object, request: int, job: Job) -> None:
+    """The client is told of the job from now on, and of all that it would have been told so far."""
+    if job.client is None and job.token == books.requests.token_of(client):
+        job.client = client
+    job.watchers[client] = None
+    books.requests.enter(job, client, request)
+    name = job.spec.options.name or job.spec.function_name
+    books.answer(client, JobAccepted(request, job.id, job.num_items, name, job.single))
+    for outcomes, parts in outcome_messages(job, job.outcomes):
+        books.answer(client, outcomes, parts)
+    if job.id not in books.jobs:
+        books.answer(client, JobEnded(job.id))
+
+
+def is_repeated(books: JobBooks, client: object, message: SubmitJob) -> bool:
+    """Whether the client, who has come back, submits a job that is there already: then it watches that."""
+    job = books.requests.find(client, message.request)
+    if job is None or not job.accepted or client in job.watchers:
+        return False
+    if message.last:
+        watch(books, client, message.request, job)
+    return True
+
+
+def is_refused(books: JobBooks, client: object, message: SubmitJob) -> bool:
+    """Whether no job can be taken now, and this is (more of) a new one."""
+    key = (books.requests.token_of(client), message.request)
+    problem = books.ledger.problem() if books.ledger is not None else None
+    if key not in books.requests.refused:
+        if problem is None or books.requests.find(client, message.request) is not None:
+            return False
+        books.requests.refused.add(key)
+    if message.last:
+        books.requests.refused.discard(key)
+        books.answer(client, JobRefused(message.request, problem or "the server's journal was not ready for it"))
+    return True
+
+
+def release(books: JobBooks, client: object, job_id: JobId) -> None:
+    """Nobody will ask for the job again: it is forgotten, at its end if it has not ended."""
+    job = books.find(job_id)
+    if job is None or not (job.detached or job.client == client):
+        return
+    if job.detached:
+        job.released = True
+    if books.kept.pop(job_id) or books.unreleased.pop(job_id, None) is not None:
+        books.forget(job)
+
+
+def end_leases(books: JobBooks) -> None:
+    """The clients of an earlier server's jobs have had time enough to come back: those nobody came for end."""
+    for job in [*books.jobs.values(), *books.unreleased.values()]:
+        if job.restored and job.client is None and not job.detached:
+            books.drop(job)
+
+
+def outcome_messages(job: Job, ended: Sequence[tuple[int, Result]]) -> list[tuple[JobOutcomes, list[bytes]]]:
+    """The messages that tell of outcomes."""
+    messages = []
+    for batch in batched(list(ended), PARTS_PER_MESSAGE_MAX):
+        parts = [result.payload for _, result in batch]
+        kinds = [int(result.kind) for _, result in batch]
+        message = JobOutcomes(job.id, [index for index, _ in batch], kinds, [len(part) for part in parts])
+        messages.append((message, parts))
+    return messages
