@@ -15,10 +15,12 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
-from tests.chaos.kills import WEIGHTS, run_kills
+from tests.chaos.cuts import break_link, run_cuts, run_in_namespace, silence_link, stop_manager
+from tests.chaos.kills import WEIGHTS, run_kills, weights_of
 from tests.chaos.misbehaving import run_misbehaving
 from tests.chaos.recovery import run_recovery
 from tests.chaos.report import Part, show
+from tests.chaos.servers import run_client_kills, run_server_kills
 
 
 def parse(argv: list[str]) -> argparse.Namespace:
@@ -28,6 +30,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--tasks", type=int, default=100_000, metavar="N", help="at least so many tasks in them")
     parser.add_argument("--rate", type=float, default=2.0, metavar="N", help="kills a second (default: %(default)s)")
     parser.add_argument("--recoveries", type=int, default=100, metavar="N", help="kills one at a time, for the times")
+    parser.add_argument("--cuts", type=int, default=40, metavar="N", help="stops, and cuts, of each kind of part")
+    parser.add_argument("--server-kills", type=int, default=50, metavar="N", help="SIGKILLs of a server with a journal")
+    parser.add_argument("--client-kills", type=int, default=20, metavar="N", help="SIGKILLs of clients")
+    parser.add_argument("--real-times", action="store_true", help="stops and cuts with the product's session times")
     parser.add_argument("--victims", default=",".join(f"{kind}={weight}" for kind, weight in WEIGHTS.items()),
                         metavar="KIND=WEIGHT,...", help="who is killed, how often (default: %(default)s)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of all chances (default: %(default)s)")
@@ -38,16 +44,20 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def weights(text: str) -> dict[str, int]:
-    """How often each kind of process is killed."""
-    return {kind: int(weight) for kind, _, weight in (word.partition("=") for word in text.split(","))}
-
-
 PARTS: dict[str, Callable[[argparse.Namespace], Awaitable[Part]]] = {
     "kills": lambda given: run_kills(
-        given.kills, given.tasks, given.seed, given.rate, weights(given.victims), keep=given.keep
+        given.kills, given.tasks, given.seed, given.rate, weights_of(given.victims), keep=given.keep
     ),
     "recovery": lambda given: run_recovery(given.recoveries, given.seed, keep=given.keep),
+    "stops": lambda given: run_cuts(
+        "stops", (stop_manager,), given.cuts, given.seed, real_times=given.real_times, keep=given.keep
+    ),
+    "cuts": lambda given: run_cuts(
+        "cuts", (break_link, silence_link), given.cuts, given.seed, real_times=given.real_times, keep=given.keep
+    ),
+    "namespace": lambda given: run_in_namespace(given.cuts, given.seed, real_times=given.real_times),
+    "server": lambda given: run_server_kills(given.server_kills, given.seed, keep=given.keep),
+    "clients": lambda given: run_client_kills(given.client_kills, given.seed, keep=given.keep),
     "tasks": lambda given: run_misbehaving(given.seed, keep=given.keep),
 }
 

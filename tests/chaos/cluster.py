@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ import trio
 from tests.chaos import records
 from tests.chaos.node import LIMITS
 from tests.chaos.nodes import ROOT, Node, free_port, workers_of
+from tests.chaos.proxy import Proxy
 
 TOKEN = "TRIORT_CHAOS_TOKEN"
 START_S = 60.0
@@ -40,6 +42,8 @@ class Cluster:
     folder: Path
     token: str
     nodes: dict[str, Node]
+    proxies: dict[str, Proxy]
+    """Before which managers there is one."""
     leftovers: list[str] = attrs.Factory(list)
     """What was still there after the end."""
 
@@ -78,9 +82,15 @@ class Cluster:
 
 
 def layout(
-    folder: Path, token: str, num_workers: int, limits: Mapping[str, float], server_words: Sequence[str]
-) -> dict[str, Node]:
-    """The nodes, none of them started."""
+    folder: Path,
+    token: str,
+    num_workers: int,
+    limits: Mapping[str, float],
+    server_words: Sequence[str],
+    *,
+    proxied: bool,
+) -> tuple[dict[str, Node], dict[str, Proxy]]:
+    """The nodes, and the proxies before managers if these are wanted; none of them started."""
     environment = {
         **os.environ,
         TOKEN: token,
@@ -93,17 +103,21 @@ def layout(
     ports = {}
     for index, name in enumerate(("server", "middle", "leaf0", "leaf1", "leaf2")):
         ports[name] = free_port(salt + index)
+    proxies = {}
+    if proxied:
+        for index, name in enumerate(list(ports)[1:]):
+            proxies[name] = Proxy(free_port(salt + 100 + index), ports[name])
 
     def node(name: str, kind: str, *words: str) -> Node:
         return Node(name, [COMMANDS[kind], "-p", str(ports[name]), *words], ports[name], folder, environment)
 
     def at(*names: str) -> str:
-        return ",".join(f"127.0.0.1:{ports[name]}" for name in names)
+        return ",".join(f"127.0.0.1:{proxies[name].port if name in proxies else ports[name]}" for name in names)
 
     nodes = [node(f"leaf{i}", "manager", "-n", str(num_workers)) for i in range(3)]
     nodes.append(node("middle", "manager", "-m", at("leaf0", "leaf1")))
     nodes.append(node("server", "server", *server_words, at("middle", "leaf2")))
-    return {node.name: node for node in nodes}
+    return {node.name: node for node in nodes}, proxies
 
 
 @asynccontextmanager
@@ -112,21 +126,27 @@ async def open_cluster(
     *,
     limits: Mapping[str, float] | None = None,
     server_words: Sequence[str] = (),
+    proxied: bool = False,
     keep: bool = False,
 ) -> AsyncIterator[Cluster]:
     """Start a cluster and wait until its server listens; end it afterwards and look what it has left.
 
-    ``server_words`` go to the server's command line, in which ``{folder}`` is the folder of the run; ``keep`` leaves
-    that folder, with the logs, where it is.
+    ``server_words`` go to the server's command line, in which ``{folder}`` is the folder of the run; ``proxied``
+    puts a proxy before each manager; ``keep`` leaves the folder, with the logs, where it is, and names it.
     """
     folder = Path(tempfile.mkdtemp(prefix="triort-chaos-"))
     for name in ("records", "tmp"):
         (folder / name).mkdir()
     token = secrets.token_hex(8)
     words = [word.format(folder=folder) for word in server_words]
-    cluster = Cluster(folder, token, layout(folder, token, num_workers, limits or {}, words))
+    nodes, proxies = layout(folder, token, num_workers, limits or {}, words, proxied=proxied)
+    cluster = Cluster(folder, token, nodes, proxies)
+    if keep:
+        print(f"  logs and records: {folder}", file=sys.stderr, flush=True)
     try:
         async with trio.open_nursery() as nursery:
+            for proxy in cluster.proxies.values():
+                await nursery.start(proxy.run)
             for node in cluster.nodes.values():
                 nursery.start_soon(node.run)
             with trio.fail_after(START_S):

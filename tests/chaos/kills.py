@@ -22,6 +22,11 @@ WEIGHTS = {"worker": 85, "leaf": 9, "middle": 3, "template": 3}
 WHOLE_S = 60.0
 
 
+def weights_of(text: str) -> dict[str, int]:
+    """How often each kind of process is killed, from ``KIND=WEIGHT,…``."""
+    return {kind: int(weight) for kind, _, weight in (word.partition("=") for word in text.split(","))}
+
+
 @attrs.define(eq=False)
 class Killer:
     """Kills by chance, ``rate`` a second on average."""

@@ -9,6 +9,8 @@ from tests.chaos.kills import run_kills
 from tests.chaos.misbehaving import run_misbehaving
 from tests.chaos.recovery import run_recovery
 from tests.chaos.report import Part, as_dict
+from tests.chaos.sampling import fit
+from tests.chaos.servers import run_client_kills
 
 pytestmark = pytest.mark.processes
 SEED = 4
@@ -25,6 +27,12 @@ def test_the_serial_run_knows_every_value() -> None:
     assert plan.count_tasks(key, 4) > 50
 
 
+def test_a_slope_comes_with_its_error() -> None:
+    times = [float(t) for t in range(100)]
+    line = fit(times, [5 + 0.5 * t + (-1) ** int(t) for t in times])
+    assert abs(line.slope - 0.5) < 3 * line.error < 0.02
+
+
 async def test_values_are_right_while_workers_are_killed() -> None:
     check(await run_kills(25, 2_000, SEED, 3.0, {"worker": 1}))
 
@@ -37,3 +45,7 @@ async def test_one_lost_worker_is_replaced_and_its_task_runs_again() -> None:
 
 async def test_tasks_that_misbehave_harm_no_others() -> None:
     check(await run_misbehaving(SEED, rounds=1))
+
+
+async def test_a_killed_client_takes_only_its_own_jobs_along() -> None:
+    check(await run_client_kills(2, SEED))
