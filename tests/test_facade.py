@@ -17,6 +17,7 @@ ERRORS = {
     "UsageError",
     "ProtocolError",
     "ConnectionLost",
+    "JobRejected",
     "StartupError",
     "TaskCancelled",
     "TaskTimeout",

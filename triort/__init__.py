@@ -7,6 +7,7 @@ from triort._client.jobs import Job as Job
 from triort._client.jobs import JobStatus as JobStatus
 from triort._client.opening import open_client as open_client
 from triort._model.errors import ConnectionLost as ConnectionLost
+from triort._model.errors import JobRejected as JobRejected
 from triort._model.errors import OutOfMemory as OutOfMemory
 from triort._model.errors import ProtocolError as ProtocolError
 from triort._model.errors import RemoteError as RemoteError

@@ -118,6 +118,11 @@ def wait_for_file(path: str) -> str:
     return "found"
 
 
+def square_slowly(x: int) -> int:
+    time.sleep(0.05)
+    return x * x
+
+
 def get_lambda() -> Any:
     return lambda: 42
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -10,6 +11,7 @@ import trio.lowlevel
 
 import triort
 from tests._client import jobs
+from triort._node import sqlite_journal
 
 pytestmark = pytest.mark.processes
 
@@ -22,9 +24,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def serving(path: Path, num_workers: int = 1) -> AsyncIterator[str]:
+async def serving(path: Path | None, num_workers: int = 1, port: int = 0) -> AsyncIterator[str]:
     """A server with a journal; gives its address."""
-    server, listens = triort.Server(None, 0, num_workers=num_workers, journal=path), trio.Event()
+    server, listens = triort.Server(None, port, num_workers=num_workers, journal=path), trio.Event()
     server.on_listening = lambda node: listens.set()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(server.run)
@@ -78,3 +80,27 @@ async def test_a_second_server_on_the_same_journal_is_refused(path):
     async with serving(path):
         with pytest.raises(triort.StartupError, match="another server uses it"):
             await triort.Server(None, 0, num_workers=1, journal=path).run()
+
+
+async def test_when_the_disk_is_full_new_jobs_are_refused_and_running_ones_end(path, tmp_path, monkeypatch, caplog):
+    opened: list[Any] = []
+    original = sqlite_journal.open_sqlite_journal
+
+    async def observed(path):
+        opened.append(await original(path))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite_journal, "open_sqlite_journal", observed)
+    mark = tmp_path / "go"
+    async with serving(path) as address, triort.open_client(address) as client:
+        job = await client.submit(jobs.wait_for_file, str(mark))
+        opened[0]._db.execute("pragma max_page_count=20")
+        with pytest.raises(triort.JobRejected, match="database or disk is full"):
+            await client.run(len, bytes(1_000_000))
+        with pytest.raises(triort.JobRejected, match="the server's journal has failed"):
+            await client.submit(jobs.square, 1)
+        mark.touch()
+        assert await job.result() == "found"
+        assert (await client.status()).tasks == 0
+    lines = [record.getMessage() for record in caplog.records if "journal" in record.getMessage()]
+    assert lines == [f"server takes no more jobs: its journal has failed: {path}: database or disk is full"]

@@ -10,7 +10,7 @@ import trio
 from triort._client.jobs import CompletedItems, Job
 from triort._client.session import Session
 from triort._client.talk import log_level_wanted
-from triort._model.errors import ConnectionLost, UsageError
+from triort._model.errors import ConnectionLost, JobRejected, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.messages import AttachJob, CancelJob, NodeStatus, Options, StatusRequest, SubmitJob, TaskSpec
@@ -75,11 +75,11 @@ class Client:
         return CompletedItems(self._start(fn, _pair(iterables), single=False), trio.lowlevel.current_trio_token())
 
     async def submit(self, fn: Callable[..., Any], *args: Any, detached: bool = False, **kwargs: Any) -> Job:
-        """Start a job and return it, once the server has taken it. Raises `UsageError`, `ConnectionLost`.
+        """Start a job and return it, once the server has taken it.
 
         A ``detached`` job outlives this client: others, or this one later, `attach` to it by its id. Its outcomes are
         kept for `DETACHED_KEEP_S` after its end, or until `Job.forget`. (An embedded server ends with its block, and
-        so do the jobs.)
+        so do the jobs.) Raises `UsageError`, `JobRejected`, `ConnectionLost`.
         """
         job = self._start(fn, [(args, kwargs)], single=True, detached=detached)
         try:
@@ -97,11 +97,15 @@ class Client:
         if type(job_id) is not int or not 0 <= job_id < 2**63:
             raise UsageError(f"{job_id!r} is not the number of a job; it is what job.id says")
         session = self._session
-        job = Job(self, f"job {job_id}", 0, single=False, attached=True)
+        job = Job(self, f"{job_id}", 0, single=False, detached=True)
         job._request = session.next_serial()
         session.requests[job._request] = job
-        session.send(AttachJob(job._request, JobId(job_id)))
-        await job._wait_accepted()
+        job._submission = [(AttachJob(job._request, JobId(job_id)), [])]
+        session.send(*job._submission[0])
+        try:
+            await job._wait_accepted()
+        except JobRejected:
+            raise UsageError(job._refused) from None
         return job
 
     async def status(self) -> NodeStatus:
@@ -129,7 +133,7 @@ class Client:
                 raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
             items.append(data)
         spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
-        job = Job(self, self._options.name or name, len(items), single=single)
+        job = Job(self, self._options.name or name, len(items), single=single, detached=detached)
         number = session.next_serial()
         session.requests[number] = job
         job._request = number
@@ -140,7 +144,10 @@ class Client:
             last = start + step >= len(items)
             parts = [*blobs, *chunk]
             sizes = [len(part) for part in parts]
-            session.send(SubmitJob(number, spec, len(blobs), last, sizes, single, detached), parts)
+            message = SubmitJob(number, spec, len(blobs), last, sizes, single, detached)
+            if session.reopen is not None:
+                job._submission.append((message, parts))
+            session.send(message, parts)
         return job
 
     def _send_cancel(self, job: Job) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from triort._model.errors import ConnectionLost, ProtocolError, UsageError
+from triort._model.errors import ConnectionLost, JobRejected, ProtocolError
 from triort._model.ids import JobId
 from triort._model.limits import CANCEL_S
-from triort._model.messages import JobAccepted, JobOutcomes, Parts, ReleaseJob
+from triort._model.messages import JobAccepted, JobOutcomes, Message, Parts
 from triort._model.outcomes import OutcomeKind
 from triort._wire import payload
 
@@ -32,11 +32,13 @@ class JobStatus:
 class Job:
     """A job that a client has submitted, or attached to; made by `Client.submit` and `Client.attach`."""
 
-    def __init__(self, client: Client, name: str, num_items: int, *, single: bool, attached: bool = False) -> None:
+    def __init__(self, client: Client, name: str, num_items: int, *, single: bool, detached: bool = False) -> None:
         self._client = client
         self._name = name
         self._single = single
-        self._is_attached = attached
+        self._is_detached = detached
+        self._submission: list[tuple[Message, list[bytes]]] = []
+        """What to send again if the server is lost before it has answered."""
         self._request = 0
         self._id: JobId | None = None
         self._results: list[bytes | None] = [None] * num_items
@@ -78,7 +80,7 @@ class Job:
         Does not wait for that; of other jobs nothing is kept anyway. Raises `ConnectionLost`.
         """
         await trio.lowlevel.checkpoint()
-        self._client._session.send(ReleaseJob(JobId(self.id)))
+        self._client._session.release(JobId(self.id))
 
     async def status(self) -> JobStatus:
         """How far the job is, as far as this client knows."""
@@ -128,23 +130,23 @@ class Job:
 
     def _accept(self, message: JobAccepted) -> None:
         self._id = message.job
-        if message.num_items >= 0 and self._is_attached:
+        self._submission = []
+        if message.num_items != len(self._has) and message.num_items >= 0:
             self._name, self._single = message.name, message.single
             self._has = bytearray(message.num_items)
             self._results = [None] * message.num_items
         self._accepted.set()
 
     def _refuse(self, reason: str) -> None:
-        self._refused = reason
+        if self._id is None:
+            self._refused = reason
         self._lose(reason)
 
     async def _wait_accepted(self) -> None:
-        """Wait until the server has taken the job; raises `UsageError` when it does not, and `ConnectionLost`."""
+        """Wait until the server has taken the job; raises `JobRejected` when it does not, and `ConnectionLost`."""
         await self._accepted.wait()
-        if self._refused is not None:
-            raise UsageError(self._refused)
         if self._id is None:
-            raise ConnectionLost(self._lost or "no answer")
+            self._value()
 
     def _deposit(self, message: JobOutcomes, parts: Parts) -> None:
         for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
@@ -176,6 +178,8 @@ class Job:
         news.set()
 
     def _value(self) -> Any:
+        if self._refused is not None:
+            raise JobRejected(f"the job {self._name} was not taken: {self._refused}")
         if self._lost is not None:
             raise ConnectionLost(f"the job {self._name} is lost: {self._lost}")
         if self._failure is not None:

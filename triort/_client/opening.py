@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
 from triort._client.client import Client
-from triort._client.session import Session
+from triort._client.returning import serve_links
+from triort._client.session import Reopen, Session
 from triort._model.limits import DIAL_S
-from triort._model.messages import Options
+from triort._model.messages import Options, Welcome
 from triort._node.handshake import greet, make_hello
 from triort._transport.connection import Connection
 from triort._transport.tcp import dial_tcp, parse_endpoint
@@ -21,28 +24,20 @@ _DEFAULT_ADDRESS = "127.0.0.1:7472"
 
 
 @asynccontextmanager
-async def serve_session(conn: Connection) -> AsyncIterator[Client]:
-    """A client over a connection that the other side has accepted; closes it in the end."""
-    session = Session(conn)
+async def serve_session(conn: Connection, reopen: Reopen | None = None) -> AsyncIterator[Client]:
+    """A client over a connection that the other side has accepted, and over those that ``reopen`` makes when the server
+    was lost; closes it in the end."""
+    session = Session(conn, reopen)
     error: BaseException | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_run_link, conn, session)
+        nursery.start_soon(serve_links, session)
         try:
             yield Client(session, Options())
         except BaseException as exc:  # raised again below, so that no nursery wraps it
             error = exc
-        session.lose("this client has been closed")
-        conn.close()
+        session.close()
     if error is not None:
         raise error
-
-
-async def _run_link(conn: Connection, session: Session) -> None:
-    """Serve the link until it is closed, also under a cancel: jobs that it cancels have to hear of their end."""
-    with trio.CancelScope(shield=True):
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(conn.run_writer)
-            nursery.start_soon(session.run)
 
 
 @asynccontextmanager
@@ -60,12 +55,19 @@ async def open_client(address: str | None = None) -> AsyncIterator[Client]:
 async def dial_client(address: str | None, timeout_s: float) -> AsyncIterator[Client]:
     """As `open_client`, with another patience."""
     host, port = parse_endpoint(address or _DEFAULT_ADDRESS, 7472)
-    conn = await dial_tcp(host, port, timeout_s=timeout_s)
-    try:
-        await greet(conn, make_hello("client", f"{os.path.basename(sys.argv[0] or 'python')}[{os.getpid()}]"))
-    except BaseException:
-        conn.close()
-        raise
-    conn.lift_limit()
-    async with serve_session(conn) as client:
+    name = f"{os.path.basename(sys.argv[0] or 'python')}[{os.getpid()}]"
+    hello = make_hello("client", name, client=secrets.randbits(62) + 1)
+
+    async def open_link(timeout_s: float) -> tuple[Connection, Welcome]:
+        conn = await dial_tcp(host, port, timeout_s=timeout_s)
+        try:
+            welcome, _ = await greet(conn, hello)
+        except BaseException:
+            conn.close()
+            raise
+        conn.lift_limit()
+        return conn, welcome
+
+    conn, welcome = await open_link(timeout_s)
+    async with serve_session(conn, partial(open_link, DIAL_S) if welcome.journal else None) as client:
         yield client

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 
 import trio
@@ -12,6 +12,8 @@ from triort._client.talk import show
 from triort._model.errors import ConnectionLost, ProtocolError
 from triort._model.ids import JobId
 from triort._model.messages import (
+    AttachJob,
+    CancelJob,
     JobAccepted,
     JobEnded,
     JobOutcomes,
@@ -21,37 +23,85 @@ from triort._model.messages import (
     NodeStatus,
     Parts,
     Print,
+    ReleaseJob,
     StatusReply,
+    StatusRequest,
+    Welcome,
 )
 from triort._transport.connection import Connection
 
+Reopen = Callable[[], Awaitable[tuple[Connection, Welcome]]]
+"""Dials once and gives a link whose handshake is over; raises `StartupError` or `OSError`."""
+
 
 class Session:
-    """The link of one client: shared by all `Client` objects made from it by `Client.options`."""
+    """What one client has open at its server, over one link after the other; with ``reopen`` it outlives the server
+    (see `returning`). Shared by all `Client` objects made from it by `Client.options`."""
 
-    def __init__(self, conn: Connection) -> None:
+    def __init__(self, conn: Connection, reopen: Reopen | None = None) -> None:
         self.conn = conn
+        self.reopen = reopen
         self.requests: dict[int, Job] = {}
+        """What the server has not answered yet."""
         self.jobs: dict[JobId, list[Job]] = {}
         self.statuses: dict[int, tuple[trio.Event, list[NodeStatus]]] = {}
         self.serial = 0
         self.lost: str | None = None
+        self.is_away = False
+        """Whether there is no link: what is open is asked for again over the next one."""
+        self.returns = 0
+        """How often that has happened since something has come of a job."""
+        self.returning = trio.CancelScope()
+        self._releases: list[ReleaseJob] = []
 
     def next_serial(self) -> int:
         """A fresh number for a request."""
         self.serial += 1
         return self.serial
 
-    async def run(self) -> None:
-        """Handle what comes from the server until the link ends; then everything that waits gets `ConnectionLost`."""
+    async def read(self) -> str:
+        """Handle what comes from the server until the link ends, and return why it has."""
         try:
             while True:
                 for message, parts in await self.conn.receive():
                     self._handle(message, parts)
         except (trio.EndOfChannel, trio.ClosedResourceError):
-            self.lose(f"{self.conn.name} has closed the connection")
+            return f"{self.conn.name} has closed the connection"
         except (trio.BrokenResourceError, ProtocolError) as exc:
-            self.lose(f"the connection to {self.conn.name} has ended: {type(exc).__name__} {exc}")
+            return f"the connection to {self.conn.name} has ended: {type(exc).__name__} {exc}"
+
+    def go_on(self, conn: Connection) -> None:
+        """There is another link: ask for all that is open once more."""
+        self.conn, self.is_away = conn, False
+        for job in chain(*self.jobs.values()):
+            self.requests[job._request] = job
+        self.jobs.clear()
+        for release in self._releases:
+            self.send(release)
+        self._releases = []
+        for request in self.statuses:
+            self.send(StatusRequest(request))
+        for job in self.requests.values():
+            if job._id is not None:
+                self.send(AttachJob(job._request, job._id))
+            for message, parts in job._submission:
+                self.send(message, parts)
+            if job._cancelled:
+                self.send(CancelJob(job._request))
+
+    def close(self) -> None:
+        """The client wants no more; the server cancels what is open and not detached."""
+        self.lose("this client has been closed")
+        self.conn.close()
+        self.returning.cancel()
+
+    def release(self, job: JobId) -> None:
+        """The server may forget the job."""
+        message = ReleaseJob(job)
+        if self.is_away:
+            self._releases.append(message)
+        else:
+            self.send(message)
 
     def lose(self, reason: str) -> None:
         """The link has ended."""
@@ -64,9 +114,11 @@ class Session:
             event.set()
 
     def send(self, message: Message, parts: Sequence[bytes] = ()) -> None:
-        """Send now; raises `ConnectionLost` after the end."""
+        """Send now, or, while there is no link, with all else that is open; raises `ConnectionLost` after the end."""
         if self.lost is not None:
             raise ConnectionLost(self.lost)
+        if self.is_away:
+            return
         try:
             self.conn.send_nowait(message, parts)
             self.conn.flush_nowait()
@@ -76,6 +128,7 @@ class Session:
     def _handle(self, message: Message, parts: Parts) -> None:
         match message:
             case JobOutcomes():
+                self.returns = 0
                 for job in self.jobs.get(message.job, ()):
                     job._deposit(message, parts)
             case JobAccepted():
@@ -85,8 +138,11 @@ class Session:
             case JobRefused():
                 self._pop_request(message.request)._refuse(message.reason)
             case JobEnded():
+                self.returns = 0
                 for ended in self.jobs.pop(message.job, ()):
                     ended._end()
+                    if self.reopen is not None and not ended._is_detached:
+                        self.release(message.job)
             case Print() | Log():
                 show(message)
             case StatusReply():

@@ -21,6 +21,10 @@ class ConnectionLost(TriortError):
     """The link to the cluster has ended."""
 
 
+class JobRejected(TriortError):
+    """The server did not take the job, and says why."""
+
+
 class StartupError(TriortError):
     """A node could not start; no recovery is attempted."""
 

@@ -1,0 +1,53 @@
+"""How a client outlives its links: when its server has a journal, it comes back to the one that is started next.
+
+The link of a client is a session, which survives breaks by itself. When it has ended for good, the server is gone. If
+that had a journal, the client dials on for a lease. The next server knows each job that was accepted; the client
+attaches to those and sends the others again, under the same numbers, so none is taken twice. What it has heard already
+it is told again, and drops.
+"""
+
+from __future__ import annotations
+
+import trio
+
+from triort._client.session import Session
+from triort._model.errors import StartupError
+from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, LEASE_S, RETURNS_MAX
+
+
+async def serve_links(session: Session) -> None:
+    """Serve the session's link, and the next ones, until it is closed; also under a cancel: what is cancelled has to
+    hear of its end."""
+    with trio.CancelScope(shield=True):
+        while session.lost is None:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(session.conn.run_writer)
+                reason = await session.read()
+                nursery.cancel_scope.cancel()
+            await _come_back(session, reason)
+
+
+async def _come_back(session: Session, reason: str) -> None:
+    """Find the next server, or give up."""
+    session.conn.close()
+    if session.reopen is None or session.lost is not None or session.returns >= RETURNS_MAX:
+        session.lose(reason)
+        return
+    session.is_away = True
+    wait_s = DIAL_WAIT_FIRST_S * DIAL_WAIT_GROWTH**session.returns if session.returns else 0.0
+    session.returns += 1
+    with trio.move_on_after(LEASE_S) as session.returning:
+        while session.lost is None:
+            await trio.sleep(min(wait_s, DIAL_WAIT_MAX_S))
+            wait_s = max(wait_s * DIAL_WAIT_GROWTH, DIAL_WAIT_FIRST_S)
+            try:
+                conn, welcome = await session.reopen()
+            except (OSError, StartupError):
+                continue
+            if welcome.journal:
+                session.go_on(conn)
+            else:
+                conn.close()
+                session.lose(f"{reason}; the one that listens there now has no journal")
+            return
+    session.lose(f"{reason}, and no server came back within {LEASE_S:g} s")
