@@ -11,6 +11,8 @@ from typing import Any
 import trio
 import trio.lowlevel
 
+import triort
+
 
 class Expected(Exception):
     """An error that survives pickling."""
@@ -116,6 +118,12 @@ def wait_for_file(path: str) -> str:
     while not Path(path).exists():
         time.sleep(0.002)
     return "found"
+
+
+async def sum_of_squares(n: int) -> int:
+    values: list[int] = await triort.get_runtime().map(square, range(n))
+    await trio.sleep(0.02)
+    return sum(values)
 
 
 def square_slowly(x: int) -> int:

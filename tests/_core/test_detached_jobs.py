@@ -132,6 +132,7 @@ def test_a_released_job_is_forgotten_at_its_end(desk: DetachedDesk, early: bool)
     desk.told()
     if not early:
         release(desk.books, "anybody", JOB)
+    assert desk.is_forgotten()
     release(desk.books, "anybody", JOB)
     assert desk.is_forgotten()
 

@@ -166,6 +166,9 @@ def test_a_disk_that_does_not_keep_up_gets_no_more_jobs(disk: Disk, monkeypatch:
     disk.flush()
     assert not disk.submit(request=2)
     disk.flush()
+    assert not disk.submit(request=3, last=False)
     assert "too slow" in disk.sync()[-1].reason  # type: ignore[attr-defined]
+    assert not disk.submit(request=3, first=False)
+    assert [type(message) for message in disk.flush()] == [JobRefused]
     assert disk.submit(request=2)
     assert limits.JOURNAL_PENDING_BYTES_MAX > 10

@@ -250,8 +250,8 @@ class JobBooks:
 
     def start(self, job: Job) -> None:
         """What the job waited for is on disk."""
-        if job.held and (job.complete or not job.spec.options.at_most_once):
-            held, job.held = job.held, []
+        held, job.held = job.held, []
+        if held:
             self._submit(held)
 
     def _next_serial(self) -> int:
