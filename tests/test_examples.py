@@ -21,6 +21,7 @@ BLOCK = re.compile(r"(?:^<!-- from: (?P<file>\S+) -->\n)?^```python\n(?P<text>.*
 
 SAYS: dict[str, tuple[list[str], str]] = {
     "as_they_come": (["--size", "4"], "all: True\nin batches: True\nfirst: 0 0.0\n"),
+    "detached": (["--size", "100"], "running\nprimes below 100: 25\nand now it is forgotten\n"),
     "errors": (
         ["--size", "3"],
         "skipped: not a number: 'seven'\ncareful: 3\nhasty: not a number: 'seven'\nraised in: True\n"

@@ -99,6 +99,13 @@ class Disk:
     def step(self) -> list[Message]:
         return self.flush() + self.sync()
 
+    def erased(self) -> list[int]:
+        """The jobs on disk when what may wait has been written, too."""
+        assert self.books.ledger is not None
+        self.books.ledger._is_due = True
+        self.step()
+        return self.jobs()
+
     def attach(self, job: int, request: int = 1, client: str = "client") -> list[Message]:
         attach(self.books, client, AttachJob(request, JobId(job)))
         return self.step()

@@ -24,7 +24,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "answers go out before the commit": (
         Ledger.close_batch, "if self.failure is not None or", "if not starts or self.failure is not None or"),
     "answers overtake those that wait for the disk": (
-        Ledger.close_batch, "not (self._writes or starts or self._waiting)", "not (self._writes or starts)"),
+        Ledger.close_batch, "not (self._is_due or starts or self._waiting)", "not (self._is_due or starts)"),
     "a commit lets out what was taken later": (Ledger.commit, "self._waiting[0].number <= number", "True"),
     "a commit lets out nothing but the first batch": (Ledger.commit, "while self", "if self"),
     "outcomes are not written down": (JobBooks._tell, "self.ledger.note(job.id, Told(message), parts)", "pass"),

@@ -68,6 +68,23 @@ def test_a_part_of_what_was_taken_lets_out_a_part_of_what_waits() -> None:
     assert ledger.close_batch([sends[0]]) == [sends[0]]
 
 
+def test_erasures_wait_for_other_writes_unless_they_are_many(disk: Disk, monkeypatch: Any) -> None:
+    monkeypatch.setattr("triort._core.journal.JOURNAL_ERASURES_MAX", 2)
+    for request in (1, 2, 3):
+        disk.submit(request=request, detached=True)
+        disk.end()
+    disk.step()
+    first, second, third = disk.jobs()
+    release(disk.books, "client", JobId(first))
+    attach(disk.books, "other", AttachJob(9, JobId(99)))
+    assert [type(message) for message in disk.flush()] == [JobRefused]
+    disk.sync()
+    assert disk.jobs() == [first, second, third]
+    release(disk.books, "client", JobId(second))
+    disk.step()
+    assert disk.jobs() == [third]
+
+
 def test_work_goes_on_while_the_disk_is_busy_unless_it_may_run_once_only(disk: Disk) -> None:
     disk.submit()
     assert len(disk.placed) == 1
@@ -99,9 +116,9 @@ def test_a_job_is_remembered_until_its_client_has_heard_of_the_end(disk: Disk) -
     disk.step()
     assert disk.jobs() == [job]
     release(disk.books, "other", JobId(job))
-    assert (disk.step(), disk.jobs()) == ([], [job])
+    assert (disk.step(), list(disk.books.unreleased)) == ([], [job])
     release(disk.books, "client", JobId(job))
-    assert (disk.step(), disk.jobs()) == ([], [])
+    assert (disk.step(), disk.jobs(), disk.erased()) == ([], [job], [])
     assert not disk.books.requests.jobs
 
 

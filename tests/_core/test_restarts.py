@@ -40,8 +40,7 @@ def test_after_a_restart_what_has_not_ended_runs_again_and_all_is_told_once(disk
     disk.end()
     assert disk.step() == [outcomes(job, VALUE, VALUE, first=1), JobEnded(JobId(job))]
     release(disk.books, "client", JobId(job))
-    disk.step()
-    assert disk.jobs() == []
+    assert disk.erased() == []
 
 
 def test_a_job_that_ended_before_the_restart_is_told_whole(disk: Disk) -> None:
@@ -53,8 +52,7 @@ def test_a_job_that_ended_before_the_restart_is_told_whole(disk: Disk) -> None:
     disk.restart()
     assert disk.attach(job)[1:] == [outcomes(job, VALUE, VALUE), JobEnded(JobId(job))]
     release(disk.books, "client", JobId(job))
-    disk.step()
-    assert disk.jobs() == []
+    assert disk.erased() == []
 
 
 def test_a_client_that_did_not_hear_of_the_acceptance_submits_again_and_has_one_job(disk: Disk) -> None:
@@ -184,8 +182,7 @@ def test_detached_jobs_are_kept_for_what_is_left_of_their_time(disk: Disk) -> No
     assert disk.books.next_deadline() == LEASE_S
     assert disk.attach(job, 8, "other")[1:] == [outcomes(job, VALUE), JobEnded(JobId(job))]
     disk.now = DETACHED_KEEP_S - 10.0
-    disk.step()
-    assert disk.jobs() == []
+    assert disk.erased() == []
 
 
 def test_no_number_is_used_twice_even_if_the_server_dies_at_once(disk: Disk) -> None:

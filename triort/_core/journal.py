@@ -25,7 +25,7 @@ from triort._core.job import Job
 from triort._core.links import Send
 from triort._model.errors import ProtocolError
 from triort._model.ids import JobId
-from triort._model.limits import JOURNAL_PENDING_BYTES_MAX, SERIALS_BLOCK
+from triort._model.limits import JOURNAL_ERASURES_MAX, JOURNAL_PENDING_BYTES_MAX, SERIALS_BLOCK
 from triort._model.messages import JobOutcomes, SubmitJob
 
 SERIALS = JobId(0)
@@ -124,9 +124,12 @@ class Ledger:
     pending_bytes: int = 0
     """Of writes that are not durable yet."""
     _writes: list[Write] = attrs.Factory(list)
+    _is_due: bool = False
+    """Whether these have to be written now. Erasures have not: a job whose erasure is lost is forgotten once more."""
     _starts: list[Job] = attrs.Factory(list)
     _waiting: deque[Batch] = attrs.Factory(deque)
     _number: int = 0
+    _taken: int = 0
     _size: int = 0
     _serials_asked: int = 0
 
@@ -135,6 +138,7 @@ class Ledger:
         if self.failure is None:
             data = encode_record(record, parts)
             self._writes.append(Write(job, data))
+            self._is_due = True
             self._size += sum(map(len, data))
 
     def note_taken(self, job: Job, message: SubmitJob, parts: Sequence[bytes], time_of_day_s: float) -> None:
@@ -147,6 +151,7 @@ class Ledger:
         """The job is forgotten."""
         if self.failure is None:
             self._writes.append(Write(job, ()))
+            self._is_due = self._is_due or len(self._writes) >= JOURNAL_ERASURES_MAX
 
     def use_serial(self, serial: int) -> bool:
         """Whether the number is reserved on disk; sees to it that there are always some that are."""
@@ -163,9 +168,13 @@ class Ledger:
     def close_batch(self, sends: list[Send]) -> list[Send]:
         """The batch of events is through, and these are its answers to clients; returns those that may go out now."""
         starts, self._starts = self._starts, []
-        if self.failure is not None or not (self._writes or starts or self._waiting):
+        if self.failure is not None or not (self._is_due or starts or self._waiting):
             return sends
+        if not self._is_due and not starts:
+            self._waiting[-1].sends.extend(sends)
+            return []
         self._number += 1
+        self._is_due = False
         self._waiting.append(Batch(self._number, sends, starts, self._serials_asked, self._size))
         self.pending_bytes += self._size
         self._size = 0
@@ -173,7 +182,9 @@ class Ledger:
 
     def take_writes(self) -> tuple[int, list[Write]]:
         """What is to be made durable after all that was taken before, and the number of the last batch in it."""
-        writes, self._writes = self._writes, []
+        if self._taken == self._number:
+            return self._number, []
+        writes, self._writes, self._taken = self._writes, [], self._number
         return self._number, writes
 
     def commit(self, number: int) -> tuple[list[Send], list[Job]]:
