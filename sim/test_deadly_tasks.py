@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from sim.scenarios import scenario
-from sim.workloads import poisoned, stubborn
+from sim.workloads import costly, held_up, poisoned, stubborn
 from triort.testing._plan.generate import generate
 from triort.testing._plan.plan import Plan
 from triort.testing._plan.swarm import Faults, Features
 
 TREES = ([1], [2], [1, 1], [1, 2], [2, 2])
-NO_BUDGET = "jobs have no crash budget: a parent that is lost without blame brings its children back, with new counts"
 DEADLY = Features.only("poison", "crash_limit", "at_most_once", "items", "sync", "catch")
 STUBBORN = Features.only("stubborn", "cancel_after", "catch", "items", "sync", "fails", "open")
 
@@ -19,9 +18,19 @@ def test_poison_is_told_apart_from_its_ancestors_on_the_same_worker(seed: int) -
     return poisoned(seed, TREES[seed % len(TREES)])
 
 
-@scenario(seeds=10, tiers=(1,), expected=NO_BUDGET, expected_checks=("livelock",))
+@scenario(seeds=4, marks=("a job has cost too many workers",))
+def test_a_job_that_costs_too_many_workers_is_stopped(seed: int) -> Plan:
+    return costly(seed, TREES[seed % len(TREES)])
+
+
+@scenario(seeds=10)
 def test_a_child_that_kills_each_worker_of_its_parent_ends_the_job(seed: int) -> Plan:
     return poisoned(seed, TREES[seed % len(TREES)], is_forever=True)
+
+
+@scenario(seeds=3, tiers=(1,), marks=("a suspect runs alone on a fresh worker", "a suspect runs among others"))
+def test_suspects_do_not_wait_for_ever_for_a_worker_of_their_own(seed: int) -> Plan:
+    return held_up(seed, ([3], [1, 4], [2, 2])[seed % 3])
 
 
 @scenario(seeds=6, marks=("a task has crashed for good",))

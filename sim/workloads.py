@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from triort._model.limits import GRACE_S
+from triort._model.limits import GRACE_S, JOB_CRASHES_MAX
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.generate import HEAL_S, SCHEDULES
 from triort.testing._plan.names import managers_of
@@ -216,6 +216,24 @@ def stubborn(seed: int, tree: Sequence[int]) -> Plan:
         cancel_after_s = round(draws.uniform(0.0, 0.01, *names, "cancel"), 6)
         items.append(parent(children, catch=True, cancel_after_s=cancel_after_s))
     return msgspec.structs.replace(plan(seed, tree, [job("j0", items)]), heal_s=200.0)
+
+
+def costly(seed: int, tree: Sequence[int]) -> Plan:
+    """A task that catches the crash of one child after the other, many more than its job may cost."""
+    draws = Draws(seed)
+    batches = []
+    for number in range(JOB_CRASHES_MAX // 2):
+        is_async = draws.chance(0.5, "costly", number)
+        batches.append(Batch([leaf(2e-3, poison=-1, is_async=is_async)], catch=True, crash_limit=3))
+    items = [task(*batches, is_async=draws.chance(0.5, "costly", "above"))]
+    return msgspec.structs.replace(plan(seed, tree, [job("j0", items, crash_limit=200)]), heal_s=600.0)
+
+
+def held_up(seed: int, tree: Sequence[int]) -> Plan:
+    """More items that kill their worker once, and then compute for long, than there may be workers for suspects."""
+    draws = Draws(seed)
+    items = [leaf(round(draws.uniform(25.0, 30.0, "held up", number), 3), poison=1) for number in range(20)]
+    return msgspec.structs.replace(plan(seed, tree, [job("j0", items)]), heal_s=600.0)
 
 
 def newborn(seed: int, tree: Sequence[int]) -> Plan:

@@ -43,7 +43,7 @@ def retried_though_cancelled():
 
 @mutant("a failed item does not cancel its siblings")
 def siblings_run_on():
-    return rewrite(JobBooks._finish, ("        self._stop(job)", "        pass"))
+    return rewrite(JobBooks._finish, ("        self.stop(job)", "        pass"))
 
 
 @mutant("a job does not end when its last item is cancelled")
@@ -73,15 +73,15 @@ def cancelled_twice():
         "if job.cancelled:\n"
         "            ends = [(a.index, Result(a.address, OutcomeKind.CANCELLED, 0, b'')) for a in job.open.values()]\n"
         "            job.ended += ends\n"
-        "        self._stop(job)"
+        "        self.stop(job)"
     )
-    return rewrite(JobBooks.cancel_job, ("self._stop(job)", again))
+    return rewrite(JobBooks.cancel_job, ("self.stop(job)", again))
 
 
 @mutant("a cancelled job leaves its last item running")
 def last_item_runs_on():
     return rewrite(
-        JobBooks._stop,
+        JobBooks.stop,
         (
             "for attempt in list(job.open.values()):",
             "for attempt in list(job.open.values())[:-1] or job.open.copy().values():",
@@ -101,7 +101,7 @@ def timeout_as_cancel():
 
 @mutant("the deadline of a job never comes")
 def job_never_expires():
-    return rewrite(JobBooks.expire, ("self._stop(job)", "pass"))
+    return rewrite(JobBooks.expire, ("self.stop(job)", "pass"))
 
 
 @mutant("an item that is tried again has no deadline")
@@ -128,7 +128,7 @@ def crash_limit_early():
 
 @mutant("at_most_once is ignored")
 def more_than_once():
-    return rewrite(after_loss, ("not options.at_most_once and ", ""))
+    return rewrite(after_loss, ("if not (options.at_most_once or is_too_large)", "if not is_too_large"))
 
 
 @mutant("a cancelled task that is lost is submitted again")

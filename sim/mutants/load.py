@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
+from sim.workloads import costly
 from triort._model.limits import GRACE_S
 from triort.testing._checkers.books import CLOCKS, HOLDS
 from triort.testing._plan.draws import Draws
@@ -29,17 +30,21 @@ LONG_SHARE = 0.1
 FIRST = 8
 RARE = (146, 151, 136, 131, 121, 106, 101, 78, 57, 47, 45, 41, 39, 38, 34, 27, 24, 21, 18, 17, 16, 15)
 """Plans that have found what few others find."""
+DEADLY = (1_000, 1_001, 1_002)
+"""Plans in which a job costs more workers than it may; they are long."""
 
 
 def numbers(most: int) -> list[int]:
     """The numbers of so many plans, in the order in which they are run."""
-    order = [*range(FIRST), *RARE, *(number for number in range(FIRST, FIRST + most) if number not in RARE)]
+    order = [*range(FIRST), *RARE, *DEADLY, *(number for number in range(FIRST, FIRST + most) if number not in RARE)]
     return order[:most]
 
 
 @lru_cache(maxsize=1_000)
 def plan_of(number: int) -> Plan:
     """The plan of this number."""
+    if number in DEADLY:
+        return costly(number, [2])
     match number % 8:
         case 0 | 4:
             return generate(number, faults=Faults.none())

@@ -27,7 +27,8 @@ def dropped_in_fill():
 @mutant("the end of a window is not noticed")
 def window_never_spent():
     return rewrite(
-        node_handlers.submit_from_below, ("    employee.wanted = max(employee.wanted - len(msg.addresses), 0)\n", "")
+        node_handlers.submit_from_below,
+        ("    employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)\n", ""),
     )
 
 

@@ -80,7 +80,11 @@ def child_runs_on():
 @mutant("a child that is tried again does not hear what was said before")
 def child_talk_lost():
     return rewrite(
-        WorkerCore._again, ("fresh.talk, fresh.above = attempt.talk, attempt.above", "fresh.above = attempt.above")
+        WorkerCore._again,
+        (
+            "fresh.talk, fresh.above, fresh.alone = attempt.talk, attempt.above, child.crashes > 0",
+            "fresh.above, fresh.alone = attempt.above, child.crashes > 0",
+        ),
     )
 
 

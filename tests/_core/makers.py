@@ -82,6 +82,14 @@ class Node:
             self.core.boss.known[JOB] = {FN}
         return employee
 
+    def extra(self, name: str, number: int) -> list[tuple[object, Message]]:
+        """A worker for suspects has started; returns what is sent."""
+        employee = Employee(Link(name, name), name, "worker", number + 1, number + 2, 0, 0)
+        employee.is_extra = True
+        employee.link.known[JOB] = {FN}
+        self.core.add_employee(employee)
+        return self.sent()
+
     def employee(self, name: str) -> Employee:
         return self.core.conn_to_employee_dict[name]
 

@@ -36,14 +36,14 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "a job that may run once only starts before it has come whole": (
         JobBooks.place, "if job.complete or not once_durable:", "if True:"),
     "what waits for the disk cannot be cancelled": (
-        JobBooks._stop, "for attempt in held:", "for attempt in held[:0]:"),
+        JobBooks.stop, "for attempt in held:", "for attempt in held[:0]:"),
     "a job that may run once only runs again after a restart": (
         restoring._restore_job, "elif spec.options.at_most_once:", "elif False:"),
     "items that have ended run again after a restart": (
         restoring._restore_job, "if index not in has]", "]"),
     "a cancelled job runs on after a restart": (
         restoring._restore_job, "if stored.stopped is not None:", "if False:"),
-    "a stop is not written down": (JobBooks._stop, "self.ledger.note(job.id, Stopped(job.timed_out))", "pass"),
+    "a stop is not written down": (JobBooks.stop, "self.ledger.note(job.id, Stopped(job.timed_out, job.budget.verdict))", "pass"),
     "a job that had not come whole goes on": (restoring.restore, "if each.complete:", "if True:"),
     "deadlines begin anew after a restart": (
         restoring._restore_job, "min(deadline - books.time_of_day_s, now + (spec.options.timeout_s or 0.0))",

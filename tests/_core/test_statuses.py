@@ -15,8 +15,8 @@ def managers(*names: str) -> list[NodeStatus]:
     return [NodeStatus(name, "manager", 0, 4, 4, 0, 0) for name in names]
 
 
-def own(*employees: NodeStatus, workers: int = 8) -> NodeStatus:
-    return NodeStatus("m", "manager", 0, workers, workers, 0, 0, employees=list(employees))
+def own(*employees: NodeStatus, workers: int = 8, losses: int = 0) -> NodeStatus:
+    return NodeStatus("m", "manager", 0, workers, workers, 0, 0, employees=list(employees), losses=losses)
 
 
 def test_a_node_with_workers_answers_for_them() -> None:
@@ -38,7 +38,7 @@ def test_a_manager_that_ends_meanwhile_is_not_waited_for() -> None:
     node.above(StatusRequest(3))
     node.below("m0", StatusReply(1, LEAF))
     node.core.handle_disconnect("m1")
-    assert (BOSS, StatusReply(3, own(LEAF, workers=4))) in node.sent()
+    assert (BOSS, StatusReply(3, own(LEAF, workers=4, losses=1))) in node.sent()
     assert node.core.status_desk.rounds == {}
 
 

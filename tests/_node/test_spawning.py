@@ -121,9 +121,7 @@ async def test_a_spawn_that_is_cancelled_at_any_moment_leaves_nothing() -> None:
         assert children_of(template.pid) == [keeper.pid]
 
 
-@pytest.mark.parametrize(
-    ("room", "line"), [(1, "no link"), (2, "no link"), (3, "no link"), (4, "no room for the pidfd")]
-)
+@pytest.mark.parametrize(("room", "line"), [*((room, "no link") for room in range(1, 6)), (6, "no room for the pidfd")])
 async def test_a_boss_out_of_files_gets_an_error_and_no_worker(room: int, line: str) -> None:
     async with open_template() as template:
         await spawn(template, 0, "wait")

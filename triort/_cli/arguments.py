@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -60,6 +61,25 @@ def _checked(check: Callable[[int], int], noun: str) -> Callable[[str], int]:
 
 port_number = _checked(check_port, "a port")
 worker_count = _checked(check_num_workers, "a number of workers")
+
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def memory_size(text: str) -> int:
+    """A number of bytes: ``500M``, ``2G``, ``1.5GiB``, ``0``."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE | re.ASCII)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!a} is not a size; write 500M or 2G, or 0 for no limit")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def add_memory_limit(parser: argparse.ArgumentParser) -> None:
+    """The option --memory-limit."""
+    parser.add_argument(
+        "--memory-limit", type=memory_size, metavar="SIZE",
+        help="what each worker may have in memory, like 500M or 2G; 0: any (default: its share of this machine's)",
+    )  # fmt: skip
 
 
 def parse_endpoints(words: Sequence[str], default_port: int) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from triort._cli.arguments import (
     EXIT_USAGE,
     Parser,
+    add_memory_limit,
     complain,
     count,
     parse_endpoints,
@@ -33,6 +34,7 @@ def _parser() -> Parser:
     add("-w", "--worker-port", type=port_number, metavar="PORT",
         help=f"with -x: listen here for workers; 0 picks a free port (default: {DEFAULT_WORKER_PORT})")  # fmt: skip
     add("-x", "--only-connect", action="store_true", help="start no workers, wait for those of triort-worker")
+    add_memory_limit(parser)
     parser.add_verbose()
     parser.add_version()
     return parser
@@ -69,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             None if options.managers is None else parse_endpoints(options.managers, DEFAULT_MANAGER_PORT),
             DEFAULT_WORKER_PORT if options.worker_port is None else options.worker_port,
             options.only_connect,
+            memory_limit=options.memory_limit,
         )
     except UsageError as exc:
         complain(PROG, str(exc))

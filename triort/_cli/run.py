@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from triort._cli.arguments import EXIT_FAILED, EXIT_USAGE, Parser, complain, worker_count
+from triort._cli.arguments import EXIT_FAILED, EXIT_USAGE, Parser, add_memory_limit, complain, worker_count
 from triort._cli.running import import_from_cwd, mute_stdout, run_command
 from triort._client.embedded import open_cluster
 from triort._client.opening import open_client
@@ -21,20 +22,22 @@ PROG = "triort run"
 class _Job:
     """What is to be run where, and what came of it."""
 
-    def __init__(self, function: Callable[..., Any], args: list[Any], address: str | None, num_workers: int) -> None:
+    def __init__(self, function: Callable[..., Any], options: argparse.Namespace) -> None:
         self.function = function
-        self.args = args
-        self.address = address
-        self.num_workers = num_workers
+        self.options = options
         self.value: Any = None
         self.failure: Exception | None = None
 
     async def run(self) -> None:
         """Run it; what the task raises is kept in ``failure``."""
-        opened = open_cluster(self.num_workers) if self.address is None else open_client(self.address)
+        options = self.options
+        if options.connect is None:
+            opened = open_cluster(options.num_workers, memory_limit=options.memory_limit)
+        else:
+            opened = open_client(options.connect)
         async with opened as client:
             try:
-                self.value = await client.run(self.function, *self.args)
+                self.value = await client.run(self.function, *[read_argument(text) for text in options.args])
             except Exception as exc:
                 if isinstance(exc, TriortError) and not isinstance(exc.__cause__, RemoteTraceback):
                     raise
@@ -54,6 +57,7 @@ def _parser() -> Parser:
     where.add_argument("-n", "--num-workers", type=worker_count, default=-1, metavar="N",
         help="workers to start for it (default: one for each CPU)")  # fmt: skip
     where.add_argument("--connect", metavar="HOST[:PORT]", help="run it on this server")
+    add_memory_limit(parser)
     add("--json", action="store_true", help="print the result as JSON")
     parser.add_verbose()
     return parser
@@ -76,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as exc:
         complain(PROG, str(exc))
         return EXIT_USAGE
-    job = _Job(function, [read_argument(text) for text in options.args], options.connect, options.num_workers)
+    job = _Job(function, options)
     code = run_command(PROG, job.run, verbose=options.verbose)
     if code:
         return code

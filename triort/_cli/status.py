@@ -74,6 +74,14 @@ def describe(status: NodeStatus) -> str:
         text += f", {status.backlog} waiting here"
     if status.running:
         text += f", runs {status.running}"
+    if status.memory_bytes:
+        text += f", {status.memory_bytes >> 20} MiB"
+    if status.restarts:
+        text += f", {count(status.restarts, 'restart')}"
+    if status.losses:
+        text += f", {status.losses} lost ({status.blamed} by a task)"
+    if status.state:
+        text += f", {status.state}"
     return text
 
 

@@ -17,7 +17,9 @@ from triort._transport.memory import open_memory_pair
 
 
 @asynccontextmanager
-async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -> AsyncIterator[Client]:
+async def open_cluster(
+    num_workers: int = -1, *, blas_threads: int | None = 1, memory_limit: int | None = None
+) -> AsyncIterator[Client]:
     """Start an embedded cluster and give a client of it.
 
     The server runs in this trio loop, the workers (-1: one for each CPU that may be used) are processes below this
@@ -27,8 +29,12 @@ async def open_cluster(num_workers: int = -1, *, blas_threads: int | None = 1) -
     Args:
         num_workers: how many worker processes.
         blas_threads: threads that numeric libraries may use in each; None leaves it to them.
+        memory_limit: how many bytes each may have in memory before it is killed and its task ends with `OutOfMemory`;
+            None: its share of 95% of what this machine or control group has; 0: any.
     """
-    server = Server(None, None, num_workers=num_workers, name="embedded", blas_threads=blas_threads)
+    server = Server(
+        None, None, num_workers=num_workers, name="embedded", blas_threads=blas_threads, memory_limit=memory_limit
+    )
     ours, theirs = open_memory_pair("client", "server")
     server_scope = trio.CancelScope()
     error: BaseException | None = None

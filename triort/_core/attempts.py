@@ -38,6 +38,10 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     cancelled: bool = False
     talk: list[bytes] | None = None
     """What its parent has said to it so far, as far as this node has heard."""
+    alone: bool = False
+    """A suspect: a former attempt was on the CPU of a worker when that died. See `suspects`."""
+    aside: bool = False
+    """It waits apart from the others in the backlog."""
 
     def keep_talk(self, payload: bytes) -> None:
         """Note a message of the parent."""

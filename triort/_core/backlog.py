@@ -7,6 +7,9 @@ it the shallowest, too (`Backlog.pop_next`); by the deepest, it would pass leave
 Each rank is kept apart by where its tasks came from, for that decides where they may go: what the boss has *given* may
 only run below or go back to it, what this node *owns* or employees have *offered* may go up as new. So none of these
 has to be searched for behind the others.
+
+Some wait *aside*, in the order in which they came, and are taken by nobody who does not ask for these: at a node with
+workers the suspects (see `suspects`), at a worker the children of a suspect, which are to leave.
 """
 
 import enum
@@ -32,9 +35,13 @@ Rank = tuple[int, int, int]
 class Backlog:
     """A priority queue with few distinct ranks. A removed attempt is marked and skipped later, so removal is O(1)."""
 
-    __slots__ = ("_buckets", "_count", "_counts", "_garbage", "_ranks")
+    __slots__ = ("_aside", "_buckets", "_count", "_counts", "_garbage", "_ranks", "isolates", "num_aside")
 
     def __init__(self) -> None:
+        self.isolates = False
+        """Whether suspects wait aside."""
+        self.num_aside = 0
+        self._aside: deque[Attempt] = deque()
         self._buckets: dict[Rank, deque[Attempt]] = {}
         self._ranks: list[Rank] = []
         self._count = 0
@@ -48,20 +55,55 @@ class Backlog:
         for rank in reversed(self._ranks):
             yield from (attempt for attempt in self._buckets[rank] if attempt.queued)
 
+    @property
+    def num_waiting(self) -> int:
+        """All that wait here, also aside."""
+        return self._count + self.num_aside
+
     def count(self, source: Source) -> int:
         """How many came from there."""
         return self._counts[source]
 
     def add(self, attempt: Attempt) -> None:
         """Put an attempt behind those of its rank."""
-        self._bucket(attempt).append(attempt)
+        if attempt.alone and self.isolates:
+            self.set_aside(attempt)
+        else:
+            self._bucket(attempt).append(attempt)
 
     def add_first(self, attempt: Attempt) -> None:
         """Put an attempt back in front of those of its rank."""
-        self._bucket(attempt).appendleft(attempt)
+        if attempt.alone and self.isolates:
+            self.set_aside(attempt)
+        else:
+            self._bucket(attempt).appendleft(attempt)
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """Let an attempt wait apart from the others."""
+        attempt.queued = attempt.aside = True
+        self.num_aside += 1
+        self._aside.append(attempt)
+
+    def pop_aside(self) -> Attempt | None:
+        """Take the one that has waited longest apart from the others."""
+        if not self.num_aside:
+            return None
+        attempt = self._aside.popleft()
+        attempt.queued = attempt.aside = False
+        self.num_aside -= 1
+        return attempt
+
+    def list_aside(self) -> list[Attempt]:
+        """Those that wait apart from the others."""
+        return list(self._aside)
 
     def remove(self, attempt: Attempt) -> None:
         """Take out a certain attempt, which is in here."""
+        if attempt.aside:
+            self._aside.remove(attempt)
+            attempt.queued = attempt.aside = False
+            self.num_aside -= 1
+            return
         self._leave(attempt)
         self._garbage += 1
         if self._garbage > self._count + GARBAGE_MAX or not self._count:

@@ -40,7 +40,9 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
     for link in node.touched:
         if link.below and link.waiting <= OFFERS_MAX // 2:
             employee = node.conn_to_employee_dict.get(link.conn)
-            if employee is not None and employee.wanted <= 0 and link.waiting <= employee.offer_window // 2:
+            if employee is None or (employee.is_extra and not link.sent):  # the latter is to go
+                continue
+            if employee.wanted <= 0 and link.waiting <= employee.offer_window // 2:
                 _grant(node, employee, link.waiting, num_idle)
 
 

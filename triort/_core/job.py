@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from triort._core.attempts import Attempt, Result
+from triort._core.crash_budget import CrashBudget
 from triort._model.ids import Address, JobId
 from triort._model.messages import TaskSpec
 
@@ -42,6 +43,7 @@ class Job:
     released: bool = False
     """Nobody will ask for it once it has ended."""
     crashes: dict[int, int] = attrs.Factory(dict)
+    budget: CrashBudget = attrs.Factory(CrashBudget)
     retried: dict[int, int] = attrs.Factory(dict)
     ended: list[tuple[int, Result]] = attrs.Factory(list)
     outcomes: list[tuple[int, Result]] = attrs.Factory(list)

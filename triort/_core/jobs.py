@@ -101,7 +101,7 @@ class JobBooks:
         """The client wants the job no more; unknown ones are ignored."""
         job = self.requests.find(client, request)
         if job is not None and job.id in self.jobs:
-            self._stop(job)
+            self.stop(job)
 
     def drop_client(self, client: object) -> None:
         """The client is gone: its jobs are cancelled, unless they are detached, and nobody is told of their end."""
@@ -123,7 +123,7 @@ class JobBooks:
         sometimes("a client leaves with a job open")
         job.complete = job.dropped = True
         self.requests.forget(job)
-        self._stop(job)
+        self.stop(job)
         self._dirty[job.id] = job
 
     def next_deadline(self) -> float | None:
@@ -135,7 +135,7 @@ class JobBooks:
         """Time has passed: jobs beyond their deadline are stopped, and those that were kept long enough forgotten."""
         for job in [self.jobs[job_id] for job_id in self._deadlines.pop_due(self.clock())]:
             job.timed_out = True
-            self._stop(job)
+            self.stop(job)
         for old in self.kept.pop_expired(self.clock()):
             self.forget(old)
         if self.lease_until is not None and self.lease_until <= self.clock():
@@ -270,6 +270,7 @@ class JobBooks:
 
     def _again(self, job: Job, attempt: Attempt) -> None:
         fresh = self._attempt(job, attempt.payload, attempt.index)
+        fresh.alone = job.crashes.get(attempt.index, 0) > 0
         job.open[fresh.address] = fresh
         self.place(job, [fresh])
 
@@ -277,16 +278,19 @@ class JobBooks:
         if job.timed_out and result.kind == OutcomeKind.CANCELLED:
             timeout = str(job.spec.options.timeout_s).encode()
             result = Result(result.address, OutcomeKind.TIMEOUT, result.duration_us, timeout)
+        elif job.budget.verdict and result.kind == OutcomeKind.CANCELLED:
+            result = Result(result.address, OutcomeKind.CRASHED, result.duration_us, job.budget.verdict)
         job.ended.append((index, result))
         self._dirty[job.id] = job
         if result.kind != OutcomeKind.VALUE:
-            self._stop(job)
+            self.stop(job)
 
-    def _stop(self, job: Job) -> None:
+    def stop(self, job: Job) -> None:
+        """Nobody wants any more what is open of the job."""
         if not job.cancelled:
             job.cancelled = True
             if self.ledger is not None:
-                self.ledger.note(job.id, Stopped(job.timed_out))
+                self.ledger.note(job.id, Stopped(job.timed_out, job.budget.verdict))
             for attempt in list(job.open.values()):
                 self._cancel(attempt)
             held, job.held = job.held, []

@@ -54,6 +54,8 @@ class Stopped(Record, tag=3):
     """The items that are open are not wanted any more."""
 
     timed_out: bool
+    verdict: bytes = b""
+    """The `Crash` with which they end, if the job has cost too many workers."""
 
 
 class Over(Record, tag=4):

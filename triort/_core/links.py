@@ -207,7 +207,8 @@ class Link:
         addresses = [attempt.address for attempt in tasks]
         sizes = [len(part) for part in parts]
         parents = [attempt.above for attempt in tasks] if kind is Submit and not self.below else []
-        message = kind(self.batch_sent, specs, addresses, spec_of, sizes, left, parents)
+        alone = [i for i, attempt in enumerate(tasks) if attempt.alone]
+        message = kind(self.batch_sent, specs, addresses, spec_of, sizes, left, parents, alone)
         outbox.append(Send(self.conn, message, parts))
         if kind is Submit and self.below:
             self.unread[self.batch_sent] = [len(tasks), sum(attempt.cost_us for attempt in tasks)]
@@ -264,6 +265,8 @@ def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: fl
         _enter_parents(link, message, attempts)
     for index, seconds in message.seconds_left.items():
         attempts[index].deadline = now + seconds
+    for index in message.alone:
+        attempts[index].alone = True
     return attempts
 
 

@@ -9,29 +9,23 @@ Work goes down on credit (`placement`), and up as far as the boss has asked for 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Sequence
 
 from triort._core.attempts import Attempt, Result
+from triort._core.crash_budget import note_loss
 from triort._core.demand import grant_offers, pull_back, recall_from_worker
+from triort._core.directions import Direction as Direction
 from triort._core.hops import Hops, Owner
 from triort._core.links import Link, Loss, Send
 from triort._core.node_handlers import FROM_ABOVE, FROM_BELOW
 from triort._core.placement import Choose, Employee, Placement
 from triort._core.statuses import StatusDesk
+from triort._core.suspects import Suspects
 from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
 from triort._model.marks import sometimes
-from triort._model.messages import Forget, Log, Message, Print, Shutdown, SystemError_
-
-
-class Direction(enum.Enum):
-    """Where a message comes from."""
-
-    ABOVE = "boss"
-    BELOW = "employee"
-    CLIENT = "client"
+from triort._model.messages import Crashed, Forget, Log, Message, Print, Shutdown, SystemError_
 
 
 class NodeCore:
@@ -46,7 +40,7 @@ class NodeCore:
         self.upper_id_bound = NODE_ID_LIMIT
         self.running = False
         self.now = 0.0
-        self.restarts = 0
+        self.restarts = self.losses = self.blamed = 0
         self.boss: Link | None = None
         self.employees: list[Employee] = []
         self.conn_to_employee_dict: dict[object, Employee] = {}
@@ -55,6 +49,7 @@ class NodeCore:
         self.placement = Placement(choose)
         self.outbox: list[Send] = []
         self.status_desk = StatusDesk(self)
+        self.suspects = Suspects(self)
         self._links: list[Link] = []
         self.touched: list[Link] = []
         self.managers: list[Employee] = []
@@ -68,6 +63,7 @@ class NodeCore:
         employee.num_idle_workers = employee.num_workers
         employee.mark = self.now, 0
         self.employees.append(employee)
+        self.suspects.arrived(employee)
         self.conn_to_employee_dict[employee.conn] = employee
         self._adopt(employee.link)
         if employee.kind == "manager":
@@ -133,6 +129,7 @@ class NodeCore:
             if employee.kind == "manager":
                 self.managers.remove(employee)
             link = employee.link
+            note_loss(self, employee, blame)
         elif self.boss is not None and self.boss.conn == conn:
             link, self.boss = self.boss, None
             self.want_credit = 0
@@ -221,6 +218,7 @@ class NodeCore:
         on_its_way = employee.link.queued + employee.link.results_unread
         if on_its_way and new_idle_count:
             sometimes("an idle count crosses what will make it wrong")
+        employee.waits = new_idle_count > on_its_way
         employee.num_idle_workers = max(min(new_idle_count, employee.num_workers) - on_its_way, 0)
         if employee.num_idle_workers:
             employee.stuck_until = 0.0
@@ -268,10 +266,11 @@ class NodeCore:
 
     def next_deadline(self) -> float:
         """When there is something to do without an event, on the node's clock."""
-        return float("inf")
+        return self.suspects.next_deadline()
 
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
+        self.suspects.place()
         idle = workers = 0
         for employee in self.employees:
             idle += employee.num_idle_workers
@@ -291,5 +290,5 @@ class NodeCore:
         outbox, self.outbox = self.outbox, []
         return outbox
 
-    def hear(self, msg: Print | Log | SystemError_) -> None:
-        """What has been said below has come to the top; the server passes it on to the job's client."""
+    def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:
+        """What has been said below has come to the top; the server passes it on to the job's client, and counts."""

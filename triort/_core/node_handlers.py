@@ -13,6 +13,7 @@ from triort._core.links import Link, Loss, Send, unpack_tasks
 from triort._model.messages import (
     Blobs,
     Cancel,
+    Crashed,
     Forget,
     Log,
     Lost,
@@ -41,7 +42,7 @@ def blobs(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> N
 
 def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
     employee = node.conn_to_employee_dict[link.conn]
-    employee.wanted = max(employee.wanted - len(msg.addresses), 0)
+    employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)
     link.touch()
     node.send_up_or_schedule_tasks(unpack_tasks(link, msg, payload, node.now))
 
@@ -121,11 +122,11 @@ def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> Non
         node.send_up_or_schedule_tasks([])
 
 
-def talk_up(node: NodeCore, link: Link, msg: Print | Log, payload: Sequence[bytes]) -> None:
+def talk_up(node: NodeCore, link: Link, msg: Print | Log | Crashed, payload: Sequence[bytes]) -> None:
     if node.boss is not None:
         node.outbox.append(Send(node.boss.conn, msg, payload))
     else:
-        node.hear(msg)
+        node.hear(msg, payload)
 
 
 def system_error(node: NodeCore, link: Link, msg: SystemError_, payload: Sequence[bytes]) -> None:
@@ -154,6 +155,7 @@ FROM_BELOW: dict[type[Message], Handler] = {
     Returned: returned,
     Outcomes: outcomes_from_below,
     Lost: lost,
+    Crashed: talk_up,
     Cancel: cancel,
     Talk: talk,
     Waiting: waiting,

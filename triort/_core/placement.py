@@ -53,6 +53,12 @@ class Employee:
     stuck_until: float = 0.0
     """Until when it gets nothing beyond its idle workers, for it is on a long task."""
     running: str = ""
+    memory_bytes: int = 0
+    """What the worker's process had in memory when it was last looked at."""
+    is_extra: bool = False
+    """A worker for one suspect, in no count of workers; see `suspects`."""
+    waits: bool = False
+    """By the last word of the worker, all that it has waits for others."""
     done: int = 0
     mark: tuple[float, int] = (0.0, 0)
     """When its rate was last asked for, and how many tasks it had done by then."""

@@ -104,6 +104,7 @@ def _restore_job(books: JobBooks, blobs: BlobStore, stored: StoredJob) -> None:
     attempts = [books.reopen(job, stored.payloads[index], index) for index in missing]
     if stored.stopped is not None:
         job.cancelled, job.timed_out = True, stored.stopped.timed_out
+        job.budget.verdict = stored.stopped.verdict
         for attempt in attempts:
             books.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))
     elif spec.options.at_most_once:

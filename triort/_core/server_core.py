@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from triort._core.attaching import attach, is_refused, is_repeated, release
+from triort._core.crash_budget import count_crash
 from triort._core.job import Job
 from triort._core.jobs import JobBooks
 from triort._core.journal import Ledger
@@ -18,6 +19,7 @@ from triort._model.ids import JobId
 from triort._model.messages import (
     AttachJob,
     CancelJob,
+    Crashed,
     Log,
     Message,
     Print,
@@ -86,16 +88,19 @@ class ServerCore(NodeCore):
         self.jobs.drop_client(conn)
         super().handle_disconnect(conn, blame)
 
-    def hear(self, msg: Print | Log | SystemError_) -> None:
-        """Pass on what a job has said to the clients that watch it."""
+    def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:
+        """Pass on what a job has said to the clients that watch it; count the workers that it costs."""
+        if isinstance(msg, Crashed):
+            count_crash(self.jobs, msg.job, payload[0])
+            return
         job = self.jobs.jobs.get(msg.job) if not isinstance(msg, SystemError_) else None
         if job is not None:
             self.outbox += [Send(client, msg, ()) for client in job.watchers]
 
     def next_deadline(self) -> float:
-        """The nearest deadline of a job."""
+        """The nearest deadline of a job, or what else there is to do."""
         deadline = self.jobs.next_deadline()
-        return math.inf if deadline is None else deadline
+        return min(super().next_deadline(), math.inf if deadline is None else deadline)
 
     def flush(self) -> list[Send]:
         """Pack what this batch of events has caused, for employees and clients."""

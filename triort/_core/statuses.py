@@ -78,12 +78,14 @@ class StatusDesk:
             core.pid,
             core.total_workers,
             core.num_idle_workers,
-            sum(employee.num_tasks for employee in core.employees) + len(core.backlog),
-            len(core.backlog),
+            sum(employee.num_tasks for employee in core.employees) + core.backlog.num_waiting,
+            core.backlog.num_waiting,
             restarts=core.restarts,
             done=sum(each.done for each in employees),
             rate=sum(each.rate for each in employees),
             employees=employees,
+            losses=core.losses,
+            blamed=core.blamed,
         )
 
 
@@ -104,4 +106,6 @@ def _of_employee(employee: Employee, now: float) -> NodeStatus:
         employee.running,
         done=employee.done,
         rate=rate,
+        memory_bytes=employee.memory_bytes,
+        state="for a suspect" if employee.is_extra else "",
     )

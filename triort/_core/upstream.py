@@ -66,7 +66,8 @@ class Upstream:
         self._looks += 1
         if is_more or all_idle or is_answer or (node.outbox and (is_less or self._looks >= LOOKS)):
             self._looks = 0
-            tasks = sum(employee.num_tasks for employee in node.employees) + len(node.backlog) - len(boss.received)
+            below = sum(employee.num_tasks for employee in node.employees)
+            tasks = below + node.backlog.num_waiting - len(boss.received)
             is_due = is_more or is_less or is_answer
             if is_due or is_news(abs(tasks - self.tasks), self.tasks, exact=all_idle):
                 node.outbox.append(Send(boss.conn, Update(tasks - self.tasks, spare, is_answer), ()))

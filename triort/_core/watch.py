@@ -85,3 +85,7 @@ class Watch:
             self._last_recall = recall
             actions.append(Action.RECALL)
         return actions
+
+    def is_too_large(self, memory_bytes: int, limit_bytes: int) -> bool:
+        """Whether a worker with so much in memory is to be killed; without a limit (0) none is."""
+        return 0 < limit_bytes < memory_bytes

@@ -78,7 +78,7 @@ class WorkerCore:
         self.children[address] = child
         parent.children[address] = child
         self._note_deadline(attempt)
-        self.backlog.add(attempt)
+        self._queue(child)
         return child
 
     def cancel_child(self, child: Child) -> None:
@@ -178,6 +178,9 @@ class WorkerCore:
         """Give the boss new tasks as far as it wants them, the shallowest first; ``keep`` tasks stay."""
         if keep and buggify("a worker keeps nothing for itself"):
             keep = 0
+        while self.want > 0 and (attempt := self.backlog.pop_aside()) is not None:
+            self.want -= 1
+            self.boss.place(attempt)
         while self.want > 0 and len(self.backlog) > keep:
             attempt = self.backlog.pop_shallowest_new()
             if attempt is None:
@@ -243,13 +246,24 @@ class WorkerCore:
         self._serial += 1
         address = make_address(self.node_id, self._serial)
         fresh = Attempt(address, attempt.spec, attempt.payload, deadline=attempt.deadline, index=attempt.index)
-        fresh.talk, fresh.above = attempt.talk, attempt.above
+        fresh.talk, fresh.above, fresh.alone = attempt.talk, attempt.above, child.crashes > 0
         del child.parent.children[attempt.address]
         child.attempt = fresh
         child.parent.children[address] = child
         self.children[address] = child
         self._note_deadline(fresh)
-        self.backlog.add(fresh)
+        self._queue(child)
+
+    def _queue(self, child: Child) -> None:
+        """A suspect goes to the boss at once, who has a worker for it alone; what a suspect here has submitted is to
+        leave as soon as the boss wants it, so that who is to blame for the next death is known."""
+        attempt = child.attempt
+        if attempt.alone:
+            self.boss.place(attempt)
+        elif child.parent.attempt.alone:
+            self.backlog.set_aside(attempt)
+        else:
+            self.backlog.add(attempt)
 
     def _settled(self, child: Child, result: Result) -> None:
         if child.timed_out and result.kind == OutcomeKind.CANCELLED:

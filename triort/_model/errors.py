@@ -47,23 +47,23 @@ class TaskCrashed(TriortError):
 
     def __str__(self) -> str:
         crash = self.crash
-        if crash.signal is not None:
-            how = f"signal {crash.signal} ({_signal_name(crash.signal)})"
-        elif crash.exit_code is not None:
-            how = f"exit code {crash.exit_code}"
-        else:
-            how = "unknown cause"
-        text = f"task {self.task} crashed: worker {crash.worker} (pid {crash.pid}) ended by {how}"
-        text += f" after {crash.attempts} attempt{'s' if crash.attempts != 1 else ''}"
+        if crash.workers_lost:
+            text = f"task {self.task} was stopped, for its job has cost {crash.workers_lost} workers; the last one: "
+            return text + f"{_describe_end(crash)}{_last_words(crash)}"
+        text = f"task {self.task} crashed: {_describe_end(crash)} {_attempts(crash)}"
         if crash.memory_bytes is not None:
             text += f", using {crash.memory_bytes >> 20} MiB"
-        if crash.stderr_tail:
-            text += f"; its last words: {crash.stderr_tail}"
-        return text
+        return text + _last_words(crash)
 
 
 class OutOfMemory(TaskCrashed):
     """The worker of a task went over its memory limit."""
+
+    def __str__(self) -> str:
+        crash = self.crash
+        text = f"task {self.task} took too much memory: worker {crash.worker} (pid {crash.pid}) had "
+        text += f"{(crash.memory_bytes or 0) >> 20} MiB and was killed {_attempts(crash)}"
+        return text + _last_words(crash)
 
 
 class RemoteError(TriortError):
@@ -88,6 +88,26 @@ class RemoteTraceback(TriortError):
 
 class TaskInterrupted(BaseException):
     """Raised in the user's frame when a task on the CPU is cancelled; let it pass."""
+
+
+def _describe_end(crash: Crash) -> str:
+    if crash.signal is not None:
+        how = f"signal {crash.signal} ({_signal_name(crash.signal)})"
+    elif crash.exit_code is not None:
+        how = f"exit code {crash.exit_code}"
+    else:
+        how = "unknown cause"
+    return f"worker {crash.worker} (pid {crash.pid}) ended by {how}"
+
+
+def _attempts(crash: Crash) -> str:
+    return f"after {crash.attempts} attempt{'s' if crash.attempts != 1 else ''}"
+
+
+def _last_words(crash: Crash) -> str:
+    if not crash.stderr_tail:
+        return ""
+    return "; its last words:\n" + "\n".join(f"    {line}" for line in crash.stderr_tail.splitlines())
 
 
 def _signal_name(number: int) -> str:

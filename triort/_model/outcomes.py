@@ -40,3 +40,5 @@ class Crash(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stderr_tail: str = ""
     attempts: int = 1
     out_of_memory: bool = False
+    workers_lost: int = 0
+    """How many workers its job has cost, when that is why it was stopped."""

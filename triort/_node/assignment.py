@@ -1,7 +1,8 @@
 """What a boss and its template say to each other, and what a worker is told at its birth.
 
-Each message is one packet of a SOCK_SEQPACKET pair. `Spawn` carries two fds, the worker's end of its link and its
-page; `Spawned` carries the worker's pidfd. For one worker the order is always Spawned, Exited, or else Failed alone.
+Each message is one packet of a SOCK_SEQPACKET pair. `Spawn` carries three fds, the worker's end of its link, its page
+and its stderr; `Spawned` carries the worker's pidfd. For one worker the order is always Spawned, Exited, or else Failed
+alone.
 """
 
 import array

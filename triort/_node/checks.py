@@ -26,6 +26,15 @@ def check_num_workers(num_workers: object) -> int:
     return num_workers
 
 
+def check_memory_limit(memory_limit: object) -> int | None:
+    """The limit, if it makes sense; raises `UsageError`."""
+    if memory_limit is None:
+        return None
+    if not isinstance(memory_limit, int) or isinstance(memory_limit, bool) or memory_limit < 0:
+        raise UsageError(f"memory_limit is a number of bytes, or 0 for no limit; not {memory_limit!r}")
+    return memory_limit
+
+
 def describe(exc: BaseException) -> str:
     """An error in one line: the text of ours, type and text of others; the first one of a group."""
     while isinstance(exc, BaseExceptionGroup):

@@ -6,6 +6,8 @@ import signal
 import attrs
 import trio
 
+from triort._node.last_words import last_lines
+from triort._node.memory import memory_of
 from triort._node.page import SharedPage
 from triort._node.spawned import send_signal
 
@@ -32,6 +34,14 @@ class ConnectedWorker:
     def kill(self) -> None:
         """SIGKILL the worker; the one who has started it sees to its children."""
         self._signal(signal.SIGKILL)
+
+    def memory_bytes(self) -> int:
+        """What it has in memory now; 0 if it has ended."""
+        return memory_of(self.pid)
+
+    def last_words(self) -> str:
+        """The last that tasks have written to their stderr; who has started it has the rest."""
+        return last_lines(self.page.said())
 
     async def wait_ended(self) -> None:
         """Wait until the process has ended."""

@@ -1,6 +1,7 @@
 """What a process does between the fork from its template and the call of its entry."""
 
 import ctypes
+import faulthandler
 import importlib
 import os
 import signal
@@ -35,6 +36,7 @@ def run_entry(spawn: Spawn) -> int:
     assignment = spawn.assignment
     sys.modules["__main__"] = types.ModuleType("__main__")  # the template is nothing that user code should find there
     sys.argv[1:] = []
+    faulthandler.enable(2)  # so that a segfault leaves its Python stack among the last words
     try:
         if assignment.cwd:
             os.chdir(assignment.cwd)

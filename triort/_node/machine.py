@@ -40,6 +40,9 @@ class Page(Protocol):
     def words(self) -> Words:
         """All fields."""
 
+    def say(self, text: str) -> None:
+        """Keep the end of what a task has written to its stderr."""
+
 
 class WorkerProcess(Protocol):
     """A worker process as its boss holds it, whoever has started it."""
@@ -59,6 +62,12 @@ class WorkerProcess(Protocol):
 
     def kill(self) -> None:
         """End it at once; nothing happens if it has ended."""
+
+    def memory_bytes(self) -> int:
+        """What it has in memory now; 0 if that cannot be known."""
+
+    def last_words(self) -> str:
+        """The last that it, or a task of it, has written to stderr, as far as that is known here."""
 
     async def wait_ended(self) -> None:
         """Wait until the process has ended. One task may wait; raises `trio.ClosedResourceError` after `close`."""

@@ -12,7 +12,7 @@ from triort._core.node_core import Direction
 from triort._model.errors import StartupError
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Hello, Started, SystemError_
-from triort._node.checks import check_num_workers, check_port, describe
+from triort._node.checks import check_memory_limit, check_num_workers, check_port, describe
 from triort._node.handshake import welcome
 from triort._node.machine import Listener
 from triort._node.rendezvous import open_rendezvous
@@ -41,6 +41,8 @@ class Manager(ServerBase):
         name: how this node is called in logs and errors; ``m`` and its port by default.
         blas_threads: threads that numeric libraries may use in spawned workers; None leaves it to them.
         cpus: pin the spawned workers to these CPUs, one each, in turn.
+        memory_limit: how many bytes each worker may have in memory before it is killed and its task ends with
+            `OutOfMemory`; None: its share of 95% of what this machine or control group has; 0: any.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Manager(ServerBase):
         name: str | None = None,
         blas_threads: int | None = 1,
         cpus: Sequence[int] | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         super().__init__((name or f"m{port}")[:NAME_CHARS_MAX], host)
         self.port = check_port(port)
@@ -64,6 +67,7 @@ class Manager(ServerBase):
         self.only_connect = only_connect
         self.blas_threads = blas_threads
         self.cpus = None if cpus is None else list(cpus)
+        self.memory_limit = check_memory_limit(memory_limit)
         self.on_listening: Callable[[Manager], None] | None = None
         """Called when this manager listens: ``port`` is the real one then."""
         self._named = name is not None

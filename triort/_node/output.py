@@ -51,6 +51,8 @@ class TaskOutput:
         if threading.get_ident() != self.worker.thread:
             self._put_aside((running, stream, text))
             return
+        if stream == "stderr":
+            self.worker.page.say(text)
         key = (running, stream)
         text = self._tails.pop(key, "") + text
         lines, newline, tail = text.rpartition("\n")

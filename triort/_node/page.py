@@ -4,6 +4,9 @@ The worker publishes here what its boss must be able to read while the worker's 
 task is on the CPU, so that blame for a crash goes to that task and an interrupt reaches no other. Every field is an
 aligned 8-byte word; each has one writer, and a word is stored and loaded as a whole, so there is no lock. Two words
 are not written together: a reader that needs a consistent ``on_cpu`` reads ``steps`` before and after it.
+
+Its second half is a ring with the last that tasks have written to their stderr: it is there also when the worker was
+killed before it could send that on.
 """
 
 import mmap
@@ -11,7 +14,9 @@ import os
 import tempfile
 
 PAGE_BYTES = 4096
-ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT, UNSENT, OVER, DONE = range(8)
+ON_CPU, STEPS, MAIL_READ, DEADLINE_NS, ROOT, UNSENT, OVER, DONE, SAID = range(9)
+RING_START = PAGE_BYTES // 2
+RING_BYTES = PAGE_BYTES - RING_START
 
 
 class SharedPage:
@@ -47,6 +52,23 @@ class SharedPage:
         words = self.words
         words[ON_CPU] = address
         words[STEPS] += 1
+
+    def say(self, text: str) -> None:
+        """Keep the end of what a task has written to its stderr."""
+        data = text[-RING_BYTES:].encode("utf-8", "backslashreplace")[-RING_BYTES:]
+        said = self.words[SAID]
+        at = said % RING_BYTES
+        first, rest = data[: RING_BYTES - at], data[RING_BYTES - at :]
+        self._map[RING_START + at : RING_START + at + len(first)] = first
+        self._map[RING_START : RING_START + len(rest)] = rest
+        self.words[SAID] = said + len(data)
+
+    def said(self) -> bytes:
+        """The end of what tasks have written to their stderr."""
+        said = self.words[SAID]
+        ring = self._map[RING_START:PAGE_BYTES]
+        at = said % RING_BYTES
+        return ring[:said] if said < RING_BYTES else ring[at:] + ring[:at]
 
     @property
     def on_cpu(self) -> int:

@@ -204,4 +204,5 @@ async def gather_workers(node: ServerBase, num_workers: int, port: int) -> None:
     """Wait for so many workers at ``port``; see `ServerBase.connect_to_workers`."""
     if node.rendezvous is None:
         node.rendezvous = await open_rendezvous(node, port)
+    node.open_pool().share_memory(num_workers)
     await node.rendezvous.gather(num_workers)

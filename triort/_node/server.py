@@ -13,8 +13,8 @@ from triort._core.server_core import ServerCore
 from triort._model.errors import ProtocolError, StartupError
 from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
-from triort._model.messages import Hello, Log, Print, SystemError_
-from triort._node.checks import check_num_workers, check_port
+from triort._model.messages import Crashed, Hello, Log, Print, SystemError_
+from triort._node.checks import check_memory_limit, check_num_workers, check_port
 from triort._node.handshake import welcome
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import Listener
@@ -37,6 +37,8 @@ class Server(ServerBase, ServerCore):
         cpus: pin the spawned workers to these CPUs, one each, in turn.
         journal: a file in which jobs and outcomes are on disk before any client hears of them; a server that is started
             with the same file takes up its jobs. None keeps them in memory.
+        memory_limit: how many bytes each worker may have in memory before it is killed and its task ends with
+            `OutOfMemory`; None: its share of 95% of what this machine or control group has; 0: any.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Server(ServerBase, ServerCore):
         blas_threads: int | None = 1,
         cpus: Sequence[int] | None = None,
         journal: str | os.PathLike[str] | None = None,
+        memory_limit: int | None = None,
     ) -> None:
         super().__init__(name[:NAME_CHARS_MAX], host)
         self.ipports = None if ipports is None else list(ipports)
@@ -59,6 +62,7 @@ class Server(ServerBase, ServerCore):
         self.cpus = None if cpus is None else list(cpus)
         self.journal_path = None if journal is None else os.fspath(journal)
         self.journal: Journal | None = None
+        self.memory_limit = check_memory_limit(memory_limit)
         self.on_listening: Callable[[Server], None] | None = None
         """Called when all managers have started and this server listens: ``port`` is the real one then."""
 
@@ -149,8 +153,8 @@ class Server(ServerBase, ServerCore):
         self.logger.error("%s takes no more jobs: its journal has failed: %s", self.name, reason)
         self.sel.put_nowait(self.handle_journal_failure, reason)
 
-    def hear(self, msg: Print | Log | SystemError_) -> None:
+    def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:
         """Pass on what a job has said to its client; errors of nodes go to the log."""
         if isinstance(msg, SystemError_):
             self.logger.error("node %s: %s", ascii(msg.node), ascii(msg.text))
-        super().hear(msg)
+        super().hear(msg, payload)

@@ -62,6 +62,7 @@ class ServerBase(NodeCore):
         self._ended = trio.Event()
         self.blas_threads: int | None = 1
         self.cpus: list[int] | None = None
+        self.memory_limit: int | None = None
 
     # -- growing the tree ----------------------------------------------------------------------------------------
 
@@ -177,6 +178,8 @@ class ServerBase(NodeCore):
                 for call, args in events:
                     call(*args)
                 self._perform(self.flush())
+                if self.suspects.wanted and self.pool is not None:
+                    self.pool.start_extras(self.suspects.take_wanted())
         finally:
             self._ended.set()
 
@@ -268,8 +271,9 @@ class ServerBase(NodeCore):
     def open_pool(self) -> WorkerPool:
         """The node's workers, and a task that watches them."""
         if self.pool is None:
-            self.pool = WorkerPool(self, self.blas_threads, self.cpus)
-            self.start_soon(self.pool.watch)
+            self.pool = WorkerPool(self, self.blas_threads, self.cpus, self.memory_limit)
+            self.suspects.isolate(can_start=False)
+            self.start_soon(self.pool.lookout.run)
         return self.pool
 
     def _dismiss_employees(self) -> None:

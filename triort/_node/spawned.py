@@ -4,11 +4,13 @@ import os
 import select
 import signal
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 
 import attrs
 import trio
 
+from triort._node.last_words import LastWords, last_lines
+from triort._node.memory import memory_of
 from triort._node.page import SharedPage
 from triort._transport.sockets import SocketConnection
 
@@ -32,6 +34,46 @@ def send_signal(pidfd: int, number: signal.Signals) -> None:
             signal.pidfd_send_signal(pidfd, number)
 
 
+@attrs.frozen(eq=False)
+class Ends:
+    """Both ends of what connects a boss with its worker; made by `open_ends`."""
+
+    sock: socket.socket
+    page: SharedPage
+    errors: LastWords
+    their_sock: socket.socket
+    their_errors: int
+
+    @property
+    def theirs(self) -> tuple[int, int, int]:
+        """The worker's ends: its link, its page, its stderr."""
+        return self.their_sock.fileno(), self.page.fd, self.their_errors
+
+    def drop_theirs(self) -> None:
+        """The worker has them."""
+        self.their_sock.close()
+        os.close(self.their_errors)
+        self.page.drop_fd()
+
+    def close(self) -> None:
+        """Nothing comes of it: close all."""
+        self.drop_theirs()
+        self.sock.close()
+        self.page.close()
+        self.errors.close()
+
+
+def open_ends() -> Ends:
+    """Make what a worker is to be connected by; raises `OSError`."""
+    with ExitStack() as undo:
+        ours, theirs = map(undo.enter_context, socket.socketpair())
+        page = undo.enter_context(closing(SharedPage.create()))
+        read, write = os.pipe()
+        undo.pop_all()
+    ours.setblocking(False)
+    return Ends(ours, page, LastWords(read), theirs, write)
+
+
 @attrs.define(eq=False)
 class SpawnedWorker:
     """A worker process as its boss holds it. Closing it frees the fds and ends nothing but the link."""
@@ -41,11 +83,19 @@ class SpawnedWorker:
     pid: int
     pidfd: int
     """Readable once the worker has ended; -1 after `close`."""
-    sock: socket.socket
-    """The boss's end of the link, non-blocking."""
-    page: SharedPage
+    ends: Ends
     _register: "dict[int, SpawnedWorker]"
     replaced_here: bool = True
+
+    @property
+    def sock(self) -> socket.socket:
+        """The boss's end of the link, non-blocking."""
+        return self.ends.sock
+
+    @property
+    def page(self) -> SharedPage:
+        """What it publishes while it is busy."""
+        return self.ends.page
 
     def poke(self) -> None:
         """Send SIGUSR1; nothing happens if the worker has ended."""
@@ -58,6 +108,14 @@ class SpawnedWorker:
     def open_link(self) -> SocketConnection:
         """The boss's end of the link."""
         return SocketConnection(self.sock, self.name)
+
+    def memory_bytes(self) -> int:
+        """What it has in memory now; 0 if it has ended."""
+        return memory_of(self.pid)
+
+    def last_words(self) -> str:
+        """The last that tasks have written to their stderr, and the process to its own."""
+        return "\n".join(filter(None, [last_lines(self.page.said()), self.ends.errors.text()]))
 
     async def wait_ended(self) -> None:
         """Wait until the process has ended, reported or not."""
@@ -82,6 +140,7 @@ class SpawnedWorker:
         os.close(self.pidfd)
         self.pidfd = -1
         self.page.close()
+        self.ends.errors.close()
         if self._register.get(self.node_id) is self:
             del self._register[self.node_id]
 

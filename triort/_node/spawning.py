@@ -13,7 +13,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from typing import assert_never
 
 import attrs
@@ -34,8 +34,7 @@ from triort._node.assignment import (
     WorkerAssignment,
     receive_packet,
 )
-from triort._node.page import SharedPage
-from triort._node.spawned import SpawnedWorker, SpawnRequest, WorkerExit
+from triort._node.spawned import SpawnedWorker, SpawnRequest, WorkerExit, open_ends
 from triort._node.template_process import TemplateProcess, start_process
 
 __all__ = ["SpawnedWorker", "Template", "WorkerExit", "open_template"]
@@ -54,6 +53,7 @@ class Template:
     def __init__(self, name: str, process: TemplateProcess, control: socket.socket) -> None:
         self.name = name
         self.pid = process.pid
+        self.nursery: trio.Nursery | None = None
         self.ready = False
         """Whether it has imported all that workers need."""
         self._process = process
@@ -82,10 +82,8 @@ class Template:
 
         Waits until the process exists (not until its entry has run), `START_S` at most. A cancel stops the wait and
         kills the worker if one was made. ``sys_path`` is this process's by default; ``cwd`` likewise, from when the
-        template was started. The entry is ``"module:function"``, called with a `WorkerAssignment`.
-
-        Raises `StartupError` if there is no such worker in the end, `UsageError` if ``node_id`` is taken.
-        """
+        template was started. The entry is ``"module:function"``, called with a `WorkerAssignment`. Raises
+        `StartupError` if there is no such worker in the end, `UsageError` if ``node_id`` is taken."""
         path = list(sys.path if sys_path is None else sys_path)
         assignment = WorkerAssignment(node_id, name, path, cwd, None if cpus is None else list(cpus), log_level)
         data = msgspec.msgpack.encode(Spawn(assignment, entry))
@@ -93,20 +91,21 @@ class Template:
             raise UsageError(f"what worker {node_id} is to be told takes {len(data)} bytes: shorten its sys_path")
         if node_id in self._requests or node_id in self._workers:
             raise UsageError(f"there is a worker with the id {node_id} already: close it, or use a fresh id")
-        with ExitStack() as undo:
-            try:
-                ours, theirs = map(undo.enter_context, socket.socketpair())
-                page = undo.enter_context(closing(SharedPage.create()))
-            except OSError as error:
-                raise StartupError(f"there can be no link to worker {node_id}: {error}") from error
-            request = await self._make(node_id, _Packet(data, (theirs.fileno(), page.fd), SpawnRequest()))
-            undo.pop_all()
+        try:
+            ends = open_ends()
+        except OSError as error:
+            raise StartupError(f"there can be no link to worker {node_id}: {error}") from error
+        try:
+            request = await self._make(node_id, _Packet(data, ends.theirs, SpawnRequest()))
+        except BaseException:
+            ends.close()
+            raise
         # No checkpoint from here on: whoever receives the exit shall find the worker known.
-        ours.setblocking(False)
-        theirs.close()
-        page.drop_fd()
-        worker = SpawnedWorker(node_id, name, request.pid, request.pidfd, ours, page, self._workers)
+        ends.drop_theirs()
+        worker = SpawnedWorker(node_id, name, request.pid, request.pidfd, ends, self._workers)
         self._workers[node_id] = worker
+        if self.nursery is not None:
+            self.nursery.start_soon(ends.errors.run)
         if request.exit is not None:
             self._exits_in.send_nowait(request.exit)
         return worker
@@ -177,8 +176,7 @@ class Template:
                 packet.request.fail(f"{self._title} could not be asked for a worker: {error}")
             self._outbox.popleft()
 
-    async def write(self) -> None:
-        """The writer task: sends when there is room again."""
+    async def write(self) -> None:  # the writer task: sends when there is room again
         while True:
             await self._outbox_filled.wait()
             self._outbox_filled = trio.Event()
@@ -287,6 +285,7 @@ async def open_template(*, blas_threads: int | None = 1, name: str = "") -> Asyn
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
+            template.nursery = nursery
             nursery.start_soon(template.read)
             nursery.start_soon(template.write)
             try:

@@ -94,7 +94,7 @@ class _Template:
     def receive(self) -> Spawn | None:
         """One command, or the end of the boss. Returns a `Spawn` only in the child that it has made."""
         try:
-            data, fds = receive_packet(self.control, fds_max=2)
+            data, fds = receive_packet(self.control, fds_max=3)
         except BlockingIOError:
             return None
         except ConnectionResetError:
@@ -124,7 +124,7 @@ class _Template:
     def fork(self, spawn: Spawn, fds: list[int]) -> Spawn | tuple[int, int]:
         """Returns the child's pid and a pidfd for the boss; in the child, its `Spawn`."""
         node_id = spawn.assignment.node_id
-        if len(fds) != 2:
+        if len(fds) != 3:
             raise OSError("the template is out of file descriptors")
         if node_id in self.workers:
             raise OSError("the last worker with this id has not ended yet")
@@ -162,7 +162,8 @@ class _Template:
             signal.pthread_sigmask(signal.SIG_SETMASK, set())
             for sock in (self.control, self.woken, self.waker):
                 sock.close()
-            close_all_but({0, 1, 2, *fds})
+            os.dup2(fds[2], 2)
+            close_all_but({0, 1, 2, *fds[:2]})
             gc.enable()
             assignment = msgspec.structs.replace(spawn.assignment, link_fd=fds[0], page_fd=fds[1])
             return msgspec.structs.replace(spawn, assignment=assignment)

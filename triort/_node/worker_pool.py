@@ -1,114 +1,129 @@
 """The workers of one node: watched by their pages; those started through its template are replaced when they die.
 
-Everything that touches the node's books is put into its inbox; this module waits, starts and signals.
+Everything that touches the node's books is put into its inbox; this module waits, starts and signals. Who is to blame
+for a worker's end, and what is told of it, is in `deaths`.
+
+When the template itself has died, all its workers are dead, too, by no fault of their tasks; another template is
+started, and then others in their places.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import attrs
-import msgspec
 import trio
 
 from triort._core.links import Link, Loss
 from triort._core.placement import Employee
-from triort._core.watch import Action, Glance, Watch
+from triort._core.restarts import Restarts
+from triort._core.suspects import Stage
+from triort._core.watch import Watch
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError
-from triort._model.ids import Address
-from triort._model.limits import POKE_S, RESTART_DELAY_S, RESTART_WINDOW_S, RESTARTS_MAX, START_S
+from triort._model.limits import RESTART_DELAY_S, START_S
 from triort._model.marks import buggify, sometimes
 from triort._model.messages import Started
-from triort._model.outcomes import Crash
+from triort._node.deaths import blame_for, describe_end
+from triort._node.lookout import Lookout, PoolWorker
 from triort._node.machine import Template, WorkerProcess
-from triort._node.page import DEADLINE_NS, DONE, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT
+from triort._node.memory import default_limit
 from triort._node.spawned import WorkerExit
 from triort._transport.connection import Connection
 
 if TYPE_CHECKING:
     from triort._node.server_base import ServerBase
 
-_encode = msgspec.msgpack.Encoder().encode
-
-
-@attrs.define(eq=False)
-class PoolWorker:
-    """One living worker: the process, its link, and what the boss remembers of it."""
-
-    process: WorkerProcess
-    conn: Connection
-    employee: Employee
-    watch: Watch
-
 
 @attrs.define(eq=False)
 class WorkerPool:
-    """Made by `ServerBase.open_pool`; `watch` is a task of the node's nursery, and `run` if workers are spawned."""
+    """Made by `ServerBase.open_pool`; `lookout.run` is a task of the node's nursery, and `run` if it spawns workers."""
 
     node: ServerBase
     blas_threads: int | None = 1
     cpus: list[int] | None = None
+    memory_limit: int | None = None
+    """How many bytes a worker may have in memory; 0: no limit; None: its share of the machine's."""
     workers: dict[int, PoolWorker] = attrs.Factory(dict)
+    has_template: bool = False
+    """Whether workers can be started here."""
     _template: Template | None = None
+    _template_is_there: trio.Event = attrs.Factory(trio.Event)
     _serial: int = 0
+    _names: Counter[str] = attrs.Factory(Counter)
     _early_exits: dict[int, WorkerExit] = attrs.Factory(dict)
     _given_up: set[int] = attrs.Factory(set)
     """Workers that have not started, until their exits have come."""
-    _restarts: deque[float] = attrs.Factory(deque)
-    _busy: trio.Event = attrs.Factory(trio.Event)
+    _restarts: Restarts = attrs.Factory(Restarts)
+    lookout: Lookout = attrs.Factory(lambda pool: Lookout(pool.node, pool), takes_self=True)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Keep the template and learn of the ends of workers, until cancelled."""
-        async with self.node.machine.open_template(blas_threads=self.blas_threads, name=self.node.name) as template:
-            self._template = template
-            task_status.started()
-            try:
-                while True:
-                    self.report_exit(await template.receive_exit())
-            except ConnectionLost as exc:
-                self.node.sel.put_nowait(self.node.fail, f"{self.node.name}: {exc}")
-                await trio.sleep_forever()
+        """Keep a template and learn of the ends of workers, until cancelled."""
+        while True:
+            async with self.node.machine.open_template(blas_threads=self.blas_threads, name=self.node.name) as template:
+                self._template = template
+                self._template_is_there.set()
+                if not self.has_template:
+                    self.has_template = True
+                    self.node.suspects.isolate(can_start=True)
+                    task_status.started()
+                try:
+                    while True:
+                        self.report_exit(await template.receive_exit())
+                except ConnectionLost as exc:
+                    self._template, self._template_is_there = None, trio.Event()
+                    noticed = trio.Event()
+                    self.node.sel.put_nowait(self._on_template_lost, template, str(exc), noticed)
+                    await noticed.wait()  # the pages are unmapped when this context ends
+            await trio.sleep(RESTART_DELAY_S)
 
     async def start(self, num_workers: int) -> None:
         """Start so many workers, side by side, and wait until each is ready; raises `StartupError`."""
+        self.share_memory(num_workers)
         async with trio.open_nursery() as nursery:
             for _ in range(num_workers):
                 nursery.start_soon(self.start_one)
 
-    async def start_one(self) -> None:
-        """Start a worker with a fresh id and wait until it is ready, `START_S` at most."""
-        assert self._template is not None
-        node_id, name = self.next_identity()
-        cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
-        process = await self._template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
+    def share_memory(self, num_workers: int) -> None:
+        """There are to be so many workers."""
+        if self.memory_limit is None:
+            self.memory_limit = default_limit(num_workers)
+
+    async def start_one(self, *, is_extra: bool = False) -> None:
+        """Start a worker with a fresh id and wait until it is ready, `START_S` at most once there is a template."""
+        await self._template_is_there.wait()
+        template = self._template
+        assert template is not None
+        node_id, name = self.next_identity("x" if is_extra else "w")
+        cpus = self.cpus
+        if cpus is not None and not is_extra:
+            cpus = [cpus[(self._serial - 1) % len(cpus)]]
+        process = await template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
         conn = process.open_link()
         try:
-            await self.adopt(process, conn)
+            await self.adopt(process, conn, template, is_extra=is_extra)
         except BaseException:
             process.kill()
             conn.close()
             self.node.sel.put_nowait(self._give_up, process)
             raise
 
-    @property
-    def has_template(self) -> bool:
-        """Whether workers can be started here."""
-        return self._template is not None
-
-    def next_identity(self) -> tuple[int, str]:
+    def next_identity(self, letter: str = "w") -> tuple[int, str]:
         """Id and name for the next worker; raises `StartupError` when all ids are used up."""
         self._serial += 1
         node_id = self.node.lower_id_bound + self._serial
         if node_id >= self.node.upper_id_bound:
             raise StartupError(f"{self.node.name} has used up its worker ids")
-        return node_id, f"{self.node.name}.w{self._serial}"
+        self._names[letter] += 1
+        return node_id, f"{self.node.name}.{letter}{self._names[letter]}"
 
     def _has_ids(self) -> bool:
         return self.node.lower_id_bound + self._serial + 1 < self.node.upper_id_bound
 
-    async def adopt(self, process: WorkerProcess, conn: Connection) -> None:
+    async def adopt(
+        self, process: WorkerProcess, conn: Connection, template: Template | None = None, *, is_extra: bool = False
+    ) -> None:
         """Wait until a worker is ready, `START_S` at most, and enter it into the books; raises `StartupError`."""
         name = process.name
         try:
@@ -120,8 +135,10 @@ class WorkerPool:
         if not isinstance(started, Started):
             raise StartupError(f"worker {name} (pid {process.pid}) said {type(started).__name__} instead of STARTED")
         link = Link(conn, name)
-        employee = Employee(link, name, "worker", process.node_id, process.node_id + 1, process.pid, 1)
-        self.node.sel.put_nowait(self._on_started, PoolWorker(process, conn, employee, Watch(link)))
+        employee = Employee(link, name, "worker", process.node_id, process.node_id + 1, process.pid, int(not is_extra))
+        employee.is_extra = is_extra
+        worker = PoolWorker(process, conn, employee, Watch(link), template)
+        self.node.sel.put_nowait(self._on_started, worker)
         self.node.serve_employee(conn, received[1:])
 
     def report_exit(self, ended: WorkerExit) -> None:
@@ -139,14 +156,7 @@ class WorkerPool:
         worker = self._by_conn(conn)
         if worker is not None:
             worker.watch.mail_sent += num_messages
-            self._busy.set()
-
-    async def watch(self) -> None:
-        """While workers have tasks, look at their pages every `POKE_S`; runs until cancelled."""
-        while True:
-            await self._busy.wait()
-            await trio.sleep(POKE_S)
-            self.node.sel.put_nowait(self._look)
+            self.lookout.busy.set()
 
     async def stop(self, within_s: float) -> None:
         """Wait for the end of all workers, who have been told, so long at most; the template kills the others."""
@@ -156,12 +166,34 @@ class WorkerPool:
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
+    def start_extras(self, count: int) -> None:
+        """Start so many workers for suspects."""
+        for _ in range(count):
+            self.node.start_soon(self._start_extra)
+
+    async def _start_extra(self) -> None:
+        if not self._has_ids():
+            self.node.sel.put_nowait(self._stop_extras)
+            return
+        try:
+            await self.start_one(is_extra=True)
+        except StartupError as exc:
+            self.node.logger.warning("%s: %s", self.node.name, exc)
+            await trio.sleep(RESTART_DELAY_S)
+            self.node.sel.put_nowait(self.node.suspects.not_started)
+
+    def _stop_extras(self) -> None:
+        self.node.suspects.not_started()
+        self.node.suspects.isolate(can_start=False)
+
     def _on_started(self, worker: PoolWorker) -> None:
         self.workers[worker.process.node_id] = worker
         self.node.add_employee(worker.employee)
         ended = self._early_exits.pop(worker.process.node_id, None)
         if ended is not None:
             self._on_exit(ended)
+        elif worker.template is not self._template and worker.template is not None:  # it has died with its template
+            self._bury(worker, None, "its template has ended")
 
     def _give_up(self, process: WorkerProcess) -> None:
         """The worker has not started, and nobody waits for it any more."""
@@ -169,44 +201,44 @@ class WorkerPool:
         if self._early_exits.pop(process.node_id, None) is None:
             self._given_up.add(process.node_id)
 
+    def _on_template_lost(self, template: Template, reason: str, noticed: trio.Event) -> None:
+        self.node.logger.error("%s: %s", self.node.name, reason)
+        self.node.handle_system_error(reason)
+        self._given_up.clear()
+        for worker in [each for each in self.workers.values() if each.template is template]:
+            self._bury(worker, None, "its template has ended")
+        noticed.set()
+
     def _on_exit(self, ended: WorkerExit) -> None:
         if ended.node_id in self._given_up:
             self._given_up.remove(ended.node_id)
             return
-        worker = self.workers.pop(ended.node_id, None)
+        worker = self.workers.get(ended.node_id)
         if worker is None:  # it ended just after it had started, and its start is still in the inbox; or it never did
             sometimes("a worker ends before its start is in the books")
             self._early_exits[ended.node_id] = ended
             return
-        words = worker.process.page.words
-        address, root = int(words[ON_CPU]), Address(int(words[ROOT]))
-        crash = Crash(worker.process.name, ended.pid, ended.signal, ended.exit_code, ended.memory_bytes)
-        blame = Loss(root, True, _encode(crash)) if address else None
+        self._bury(worker, blame_for(worker.process, ended, worker.memory_bytes), describe_end(ended))
+
+    def _bury(self, worker: PoolWorker, blame: Loss | None, how: str) -> None:
+        del self.workers[worker.process.node_id]
+        is_dismissed = self.node.suspects.extras.get(worker.employee) is Stage.DISMISSED
         worker.conn.close()
         worker.process.close()
-        if ended.signal is None and ended.exit_code is None:
-            how = "why, who has started it knows"
-        else:
-            how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
-        self.node.logger.warning("worker %s (pid %d) has ended: %s", worker.process.name, ended.pid, how)
+        say = self.node.logger.debug if is_dismissed else self.node.logger.warning
+        say("worker %s (pid %d) has ended: %s", worker.process.name, worker.process.pid, how)
         self.node.handle_disconnect(worker.conn, blame)
-        if self.node.running and worker.process.replaced_here:
+        if self.node.running and worker.process.replaced_here and not worker.employee.is_extra:
             self._replace()
 
     def _replace(self) -> None:
-        now = self.node.now
-        self._restarts.append(now)
         self.node.restarts += 1
-        while self._restarts and self._restarts[0] < now - RESTART_WINDOW_S:
-            self._restarts.popleft()
-        is_slow = len(self._restarts) > RESTARTS_MAX
-        if is_slow:
-            self.node.handle_system_error(
-                f"{len(self._restarts)} workers lost within {RESTART_WINDOW_S} s; slowing down"
-            )
-        self.node.start_soon(
-            self._start_replacement, RESTART_DELAY_S if is_slow or buggify("slow replacements") else 0.0
-        )
+        delay_s = self._restarts.note(self.node.now)
+        news = self._restarts.news(self.node.now)
+        if news:
+            self.node.logger.warning("%s: %s", self.node.name, news)
+            self.node.handle_system_error(news)
+        self.node.start_soon(self._start_replacement, RESTART_DELAY_S if buggify("slow replacements") else delay_s)
 
     async def _start_replacement(self, delay_s: float) -> None:
         await trio.sleep(delay_s)
@@ -219,32 +251,6 @@ class WorkerPool:
             sometimes("a replacement does not start")
             self.node.logger.warning("%s: %s", self.node.name, exc)
             self.node.sel.put_nowait(self._replace)
-
-    def _look(self) -> None:
-        node = self.node
-        now, clock_s = node.now, node.machine.page_clock_s()
-        busy = False
-        for worker in list(self.workers.values()):
-            words = worker.process.page.words
-            deadline_s = words[DEADLINE_NS] / 1e9
-            flags = words[UNSENT], words[OVER]
-            glance = Glance(words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], deadline_s, *flags)
-            busy = busy or bool(worker.employee.link.sent) or glance.mail_read < worker.watch.mail_sent
-            running = worker.employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
-            worker.employee.done = words[DONE]
-            worker.employee.running = running.spec.function_name if running is not None else ""
-            elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + node.want_credit
-            for action in worker.watch.decide(now, clock_s, glance, elsewhere):
-                match action:
-                    case Action.POKE:
-                        worker.process.poke()
-                    case Action.RECALL:
-                        node.recall(worker.employee)
-                    case Action.KILL:
-                        node.logger.warning("worker %s ignores a cancel and is killed", worker.process.name)
-                        worker.process.kill()
-        if not busy and self._busy.is_set():  # an unset one may have a waiter already
-            self._busy = trio.Event()
 
     def _by_conn(self, conn: object) -> PoolWorker | None:
         employee = self.node.conn_to_employee_dict.get(conn)

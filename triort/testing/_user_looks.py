@@ -14,7 +14,7 @@ from typing import Any
 import trio
 
 from triort._model.limits import POKE_S
-from triort._node.worker_pool import WorkerPool
+from triort._node.lookout import Lookout
 from triort.testing._tier2.cluster import Cluster
 from triort.testing._tier2.process import SimProcess
 
@@ -42,21 +42,21 @@ class Looks:
         """Inside, all worker pools look by this."""
         looks = self
 
-        async def watch(pool: Any) -> None:
+        async def run(lookout: Any) -> None:
             while True:
-                await pool._busy.wait()
+                await lookout.busy.wait()
                 await trio.sleep(POKE_S)
-                pool.node.sel.put_nowait(pool._look)
-                if not any(_is_computing(worker.process) for worker in pool.workers.values()):
+                lookout.node.sel.put_nowait(lookout.look)
+                if not any(_is_computing(worker.process) for worker in lookout.pool.workers.values()):
                     looks._is_awaited = True
                     await looks._computing.wait()
 
-        original = WorkerPool.watch
-        WorkerPool.watch = watch  # type: ignore[method-assign, assignment]
+        original = Lookout.run
+        Lookout.run = run  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
-            WorkerPool.watch = original  # type: ignore[method-assign]
+            Lookout.run = original  # type: ignore[method-assign]
 
 
 def _is_computing(process: Any) -> bool:

@@ -31,6 +31,7 @@ from triort.testing._checkers.results_leave import ResultsLeave
 from triort.testing._checkers.starts_in_order import StartsInOrder
 from triort.testing._checkers.starts_in_time import StartsInTime
 from triort.testing._checkers.starts_once import StartsOnce
+from triort.testing._checkers.suspects_alone import SuspectsAlone
 from triort.testing._checkers.tables_empty import TablesEmpty
 from triort.testing._checkers.unwanted_cancelled import UnwantedCancelled
 from triort.testing._plan.plan import Plan
@@ -70,6 +71,7 @@ BOOK_CHECKERS: tuple[type[Checker], ...] = (
     StartsInOrder,
     StartsInTime,
     StartsOnce,
+    SuspectsAlone,
     TablesEmpty,
     UnwantedCancelled,
 )

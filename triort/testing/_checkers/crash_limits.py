@@ -1,18 +1,23 @@
 """``crash_limit`` is kept: a task is given up when it was to blame so often, and neither earlier nor later.
 
 To blame is what the boss knows to have been on the CPU of a worker that died: the event of its death names it, by the
-address. Where no death has named any, nothing can be said. A blame may be lost on its way, with a manager; then the
-count is too low, never too high.
+address. A job that has cost too many workers is given up as a whole, and soon. Where no death has named any, nothing
+can be said. A blame may be lost on its way, with a manager; then the count is too low, never too high.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
+from triort._model.limits import JOB_CRASHES_MAX
 from triort.testing._checkers.books import options_by_task
 from triort.testing._events import Event, Kind
 from triort.testing._plan.names import is_worker
 from triort.testing._run import Checker, World
+
+COSTS_SPARE = 10
+"""How many workers more a job may cost while it is being stopped, beside two for each that there is."""
 
 
 class CrashLimits(Checker):
@@ -27,6 +32,9 @@ class CrashLimits(Checker):
         self._options = options_by_task(world.plan)
         self._names: dict[int, str] = {}
         self._blames: Counter[str] = Counter()
+        self._costs: Counter[str] = Counter()
+        """How many workers each job has cost."""
+        self._costs_max = JOB_CRASHES_MAX + COSTS_SPARE + 2 * math.prod(world.plan.tree)
         self._managers_died = False
         self._names_any = False
 
@@ -40,11 +48,18 @@ class CrashLimits(Checker):
                 self._check_start(event)
             case Kind.DIED if event.number:
                 self._names_any = True
-                self._blames[self._names.get(event.number, "")] += 1
+                name = self._names.get(event.number, "")
+                self._blames[name] += 1
+                self._count_cost(name.partition(".")[0])
             case Kind.DIED if not is_worker(event.node):
                 self._managers_died = True
             case Kind.SETTLE if event.detail == "crashed" and event.what in self._options:
                 self._check_end(event)
+
+    def _count_cost(self, job: str) -> None:
+        self._costs[job] += 1
+        if job and self._costs[job] > self._costs_max and not self._managers_died:
+            self.fail(f"{job} has cost {self._costs[job]} workers, and may cost {JOB_CRASHES_MAX}")
 
     def _check_start(self, event: Event) -> None:
         options = self._options.get(event.what)
@@ -57,5 +72,7 @@ class CrashLimits(Checker):
 
     def _check_end(self, event: Event) -> None:
         options, blames = self._options[event.what], self._blames[event.what]
+        if self._costs[event.what.partition(".")[0]] > JOB_CRASHES_MAX:
+            return
         if self._names_any and not options.at_most_once and blames < options.crash_limit:
             self.fail(f"{event.what} is given up after {blames} crashes, and may have {options.crash_limit - 1}")

@@ -31,9 +31,10 @@ class NoAttraction(Checker):
         empty = {}
         for core in self.world.nodes.values():
             for employee in core.employees:
-                if not employee.num_workers:
+                if not employee.num_workers and not employee.is_extra:
                     since = empty[employee.name] = self._since.get(employee.name, now)
-                    if employee.link.sent and now - since > self._bound_s:
-                        text = f"{len(employee.link.sent)} tasks are with {employee.name}"
+                    held = [attempt for attempt in employee.link.sent.values() if not attempt.alone]
+                    if held and now - since > self._bound_s:
+                        text = f"{len(held)} tasks are with {employee.name}"
                         self.fail(f"{text}, which has had no workers for {now - since:.3f} s")
         self._since = empty

@@ -50,7 +50,8 @@ class NoStarvation(Checker):
         world, now = self.world, self.world.now
         if now < self._calm_s:
             return
-        idle = [name for name, core in world.workers.items() if not core.occupied and not core.backlog]
+        extra = {each.name for core in world.nodes.values() for each in core.employees if each.is_extra}
+        idle = [name for name, core in world.workers.items() if not (core.occupied or core.backlog or name in extra)]
         if not idle:
             self._idle.clear()
             self._queued.clear()

@@ -31,7 +31,8 @@ class TablesEmpty(Checker):
 
 def _of_node(name: str, core: NodeCore) -> list[str]:
     tables: dict[str, object] = {
-        "backlog": list(core.backlog), "blobs": core.hops.blobs, "status rounds": core.status_desk.rounds,
+        "backlog": list(core.backlog), "aside": core.backlog.list_aside(), "suspects": core.suspects.extras,
+        "blobs": core.hops.blobs, "status rounds": core.status_desk.rounds,
         "outbox": core.outbox,
     }  # fmt: skip
     if isinstance(core, ServerCore):
@@ -48,7 +49,8 @@ def _of_node(name: str, core: NodeCore) -> list[str]:
 
 def _of_worker(name: str, core: WorkerCore) -> list[str]:
     tables = {
-        "running": core.running, "children": core.children, "backlog": list(core.backlog), "occupied": core.occupied,
+        "running": core.running, "children": core.children, "backlog": list(core.backlog),
+        "aside": core.backlog.list_aside(), "occupied": core.occupied,
         "blobs": core.hops.blobs, "deadline": core.next_deadline(), "events": core.events, "outbox": core.outbox,
     }  # fmt: skip
     return _filled(name, tables) + _of_link(f"{name}/boss", core.boss)

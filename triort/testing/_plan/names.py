@@ -9,7 +9,7 @@ from collections.abc import Sequence
 SERVER = "s"
 
 _MANAGER = re.compile(r"m\d+(\.m\d+)*", re.ASCII)
-_WORKER = re.compile(r"(s|m\d+(\.m\d+)*)\.w\d+", re.ASCII)
+_WORKER = re.compile(r"(s|m\d+(\.m\d+)*)\.[wx]\d+", re.ASCII)
 _CLIENT = re.compile(r"c\d+", re.ASCII)
 _TASK = re.compile(r"j\d+(\.\d+)+", re.ASCII)
 _JOB = re.compile(r"j\d+", re.ASCII)
@@ -23,6 +23,11 @@ def is_manager(name: str) -> bool:
 def is_worker(name: str) -> bool:
     """Whether a worker may be called so."""
     return _WORKER.fullmatch(name) is not None
+
+
+def is_extra(name: str) -> bool:
+    """Whether a worker that is there for one suspect alone may be called so."""
+    return is_worker(name) and name.rpartition(".")[2].startswith("x")
 
 
 def is_client(name: str) -> bool:

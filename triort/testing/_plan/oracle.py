@@ -17,7 +17,8 @@ a race. A task without any race in or around it has one outcome. From below to a
   below it, but for no others. The count is kept by its owner and starts anew when the owner runs again. A poison task
   that shares its parent's worker therefore harms the parent and not itself; one that has left it and come back to the
   very same worker is blamed itself, and the parent is lost without blame. A task that kills in all tries never has a
-  value. Whatever fault ends a worker, what is on its CPU then is blamed; all other losses are nobody's fault.
+  value. A job that has cost more workers than one job may is stopped, and what is left of its items has crashed.
+  Whatever fault ends a worker, what is on its CPU then is blamed; all other losses are nobody's fault.
 * **Cancelled**, from above to below: the plan has a reason to cancel it. Another item of the job, or another child of
   the batch, may fail; the parent does not wait for it, cancels it after a while, or may itself be cancelled for such a
   reason or run out of time. A task that is cancelled is not tried again, so an error that a retry would have hidden may
@@ -39,7 +40,7 @@ from triort.testing._events import Outcome
 from triort.testing._plan.fate import Fate as Fate
 from triort.testing._plan.plan import CAUGHT as CAUGHT
 from triort.testing._plan.plan import PLAN_VERSION, Batch, Job, Plan, Task
-from triort.testing._plan.risks import MANY, Risks, kills_of, outlasts_grace, risks_of
+from triort.testing._plan.risks import MANY, Risks, kills_of, may_cost_too_many, outlasts_grace, risks_of
 from triort.testing._plan.values import ANY, Values, added, cut_to_size
 from triort.testing._plan.walk import batches_of, children_of, seconds_of
 
@@ -92,8 +93,10 @@ class _Oracle:
         self.fates: dict[str, Fate] = {}
         self._own: dict[str, _Own] = {}
         self._unreached: set[str] = set()
+        self._costs_too_many = False
 
     def job(self, job: Job) -> None:
+        self._costs_too_many = may_cost_too_many(job, self.risks)
         for item in job.items:
             self._look_up(item, job, repeats=self.risks.losses, is_item=True)
         failing = self._failing(job.items)
@@ -124,6 +127,8 @@ class _Oracle:
             kinds.add(CRASHED)
             if is_item and self._must_crash(task, options) and not kinds - {CRASHED}:
                 values = frozenset()
+        if is_item and self._costs_too_many:
+            kinds.add(CRASHED)
         if outlasts_grace(task, self.risks.slowness):  # only once it is cancelled, and so for nobody but its ancestors
             kills += MANY
         own = self._own[task.name] = _Own(values, frozenset(kinds), batch_raises or raises, kills)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import attrs
 
-from triort._model.limits import GRACE_S
+from triort._model.limits import GRACE_S, JOB_CRASHES_MAX
 from triort.testing._plan.names import is_client, is_worker
-from triort.testing._plan.plan import Batch, Fault, FaultKind, Listen, Plan, Task
-from triort.testing._plan.walk import all_tasks, seconds_of
+from triort.testing._plan.plan import Batch, Fault, FaultKind, Job, Listen, Plan, Task
+from triort.testing._plan.walk import all_tasks, seconds_of, subtree_of
 
 PAUSE_S = GRACE_S - 1.0
 """A pause so long may look like a task that ignores its cancel, to the boss that waits for its end."""
@@ -91,6 +91,13 @@ def is_longer_than_grace(task: Task, slowness: float) -> bool:
     if any(isinstance(step, Batch | Listen) for step in task.steps):
         return True
     return seconds_of(task) * slowness >= PAUSE_S
+
+
+def may_cost_too_many(job: Job, risks: Risks) -> bool:
+    """Whether the tasks of a job may cost more workers than one job may."""
+    tasks = [task for item in job.items for task in subtree_of(item)]
+    own = sum(math.inf if outlasts_grace(task, risks.slowness) else kills_of(task) for task in tasks)
+    return own + risks.blames > JOB_CRASHES_MAX
 
 
 def _slowness(faults: Sequence[Fault]) -> float:

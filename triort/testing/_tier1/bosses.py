@@ -6,7 +6,6 @@ Watch the workers' pages, blame and replace those that die, end when the boss or
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,10 +14,11 @@ import msgspec
 from triort._core.links import Link, Loss
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
+from triort._core.restarts import Restarts
 from triort._core.watch import Action, Watch
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address
-from triort._model.limits import POKE_S, RESTART_DELAY_S, RESTART_WINDOW_S, RESTARTS_MAX, SHUTDOWN_WORKERS_S
+from triort._model.limits import POKE_S, RESTART_DELAY_S, SHUTDOWN_WORKERS_S
 from triort._model.marks import buggify, sometimes
 from triort._model.messages import Started
 from triort._model.outcomes import Crash
@@ -61,12 +61,13 @@ class Boss(Node):
         self.pool: dict[Pipe, PoolWorker] = {}
         self.staff: list[Boss | Worker] = []
         """All that was ever started below."""
-        self.worker_serial = 0
+        self.worker_serial = self.extra_serial = 0
         self.manager_serial = 0
         self.late_managers = 0
+        self.num_spawned = 0
         self._unstarted: dict[Pipe, Boss | Worker] = {}
         self._early_exits: dict[Pipe, Loss | None] = {}
-        self._restarts: deque[float] = deque()
+        self._restarts = Restarts()
         self._is_looking = False
         self._alarm = Alarm(self.clock, self.perform)
 
@@ -103,6 +104,8 @@ class Boss(Node):
         core = self.core
         core.now = self.clock.now
         self.cluster.wires.send(core.flush())
+        for number in range(core.suspects.take_wanted()):
+            self.cluster.heap.at(self._spawn_s("extra", number), self.cluster.add_worker, self, True)
         if self.pool and not self._is_looking:
             self._is_looking = True
             self.cluster.heap.look_after(POKE_S / self.clock.rate, self._look)
@@ -144,6 +147,8 @@ class Boss(Node):
         link = Link(pipe, node.name)
         kind = "manager" if isinstance(node, Boss) else "worker"
         employee = Employee(link, node.name, kind, lower, upper, 0, num_workers)
+        if not isinstance(node, Boss) and node.is_extra:
+            employee.is_extra, employee.num_workers = True, 0
         if not isinstance(node, Boss):
             self.pool[pipe] = PoolWorker(node, pipe, Watch(link), employee)
         self._unstarted.pop(pipe, None)
@@ -168,7 +173,10 @@ class Boss(Node):
             sometimes("a replacement does not start")
             self.tell(Kind.LOG, detail=f"worker {node.name} did not start")
             self._early_exits.pop(pipe, None)
-            self._replace()
+            if node.is_extra:
+                self.cluster.heap.at(RESTART_DELAY_S, self._extra_not_started)
+            else:
+                self._replace()
         self._disconnect(pipe, None)
         self.perform()
 
@@ -201,26 +209,31 @@ class Boss(Node):
         if not pipe.ended:
             pipe.ended = True
             self.tell(Kind.CLOSE, peer=pipe.far.owner.name, detail="its process has ended")
-        del self.pool[pipe]
+        is_extra = self.pool.pop(pipe).worker.is_extra
         self.pipes.remove(pipe)
         self._disconnect(pipe, blame)
-        if self.core.running:
+        if self.core.running and not is_extra:
             self._replace()
 
     def _replace(self) -> None:
-        now = self.clock.now
-        self._restarts.append(now)
         self.core.restarts += 1
-        while self._restarts[0] < now - RESTART_WINDOW_S:
-            self._restarts.popleft()
-        is_slow = len(self._restarts) > RESTARTS_MAX
-        if is_slow:
-            self.tell(Kind.LOG, detail="many workers lost; slowing down")
-            self.core.handle_system_error(f"{len(self._restarts)} workers lost; slowing down")
-        delay_s = self.cluster.draws.uniform(SPAWN_S / 4, SPAWN_S, "spawn", self.name, self.core.restarts)
-        if is_slow or buggify("slow replacements"):
-            delay_s += RESTART_DELAY_S
-        self.cluster.heap.at(delay_s, self.cluster.add_worker, self)
+        delay_s = self._restarts.note(self.clock.now)
+        news = self._restarts.news(self.clock.now)
+        if news:
+            self.tell(Kind.LOG, detail=news)
+            self.core.handle_system_error(news)
+        if buggify("slow replacements"):
+            delay_s = RESTART_DELAY_S
+        self.cluster.heap.at(delay_s + self._spawn_s("spawn"), self.cluster.add_worker, self)
+
+    def _spawn_s(self, *what: str | int) -> float:
+        self.num_spawned += 1
+        return self.cluster.draws.uniform(SPAWN_S / 4, SPAWN_S, *what, self.name, self.num_spawned)
+
+    def _extra_not_started(self) -> None:
+        if not self.dead:
+            self.core.suspects.not_started()
+            self.perform()
 
     # -- the watch over workers ----------------------------------------------------------------------------------
 

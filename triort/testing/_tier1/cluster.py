@@ -131,6 +131,7 @@ class Cluster:
 
     def _grow(self, boss: Boss, tree: Sequence[int]) -> None:
         if len(tree) == 1:
+            boss.core.suspects.isolate(can_start=True)
             for _ in range(tree[0]):
                 worker = self._make_worker(boss)
                 boss.hire(worker.pipe.far, worker, 1)
@@ -170,18 +171,23 @@ class Cluster:
         if boss.late_managers <= LATE_SHARES:
             self._make_manager(boss, name or boss.next_manager(), first, first + size, tree)
 
-    def add_worker(self, boss: Boss) -> None:
+    def add_worker(self, boss: Boss, is_extra: bool = False) -> None:
         """One more worker starts; its boss hears of it from itself."""
         if not boss.dead:
-            worker = self._make_worker(boss)
+            worker = self._make_worker(boss, is_extra=is_extra)
             self.wires.send([Send(worker.pipe, Started(1, worker.name, 0), ())])
             worker.loop()
 
-    def _make_worker(self, boss: Boss) -> Worker:
-        boss.worker_serial += 1
-        name = f"{boss.name}.w{boss.worker_serial}"
+    def _make_worker(self, boss: Boss, *, is_extra: bool = False) -> Worker:
+        if is_extra:
+            boss.extra_serial += 1
+            name = f"{boss.name}.x{boss.extra_serial}"
+        else:
+            boss.worker_serial += 1
+            name = f"{boss.name}.w{boss.worker_serial}"
         wire = Wire(name, self._latency(boss.level + 1))
-        worker = Worker(self, name, NodeId(boss.core.lower_id_bound + boss.worker_serial), boss)
+        node_id = NodeId(boss.core.lower_id_bound + boss.worker_serial + boss.extra_serial)
+        worker = Worker(self, name, node_id, boss, is_extra=is_extra)
         self.hands[name] = worker
         self.tell(Kind.BORN, name, peer=boss.name)
         above, below = self.wires.connect(wire, boss, worker)

@@ -42,8 +42,9 @@ class Worker(Node):
     pipe: Pipe
     core: WorkerCore
 
-    def __init__(self, cluster: Cluster, name: str, node_id: NodeId, boss: Boss) -> None:
+    def __init__(self, cluster: Cluster, name: str, node_id: NodeId, boss: Boss, *, is_extra: bool = False) -> None:
         super().__init__(cluster, name)
+        self.is_extra = is_extra
         self.node_id = node_id
         self.boss = boss
         self.tasks = Tasks(self)

@@ -7,4 +7,21 @@ class SimPage:
     __slots__ = ("words",)
 
     def __init__(self) -> None:
-        self.words = [0] * 8
+        self.words = [0] * 9
+
+    def say(self, text: str) -> None:
+        """Nobody asks for it."""
+
+
+class Silent:
+    """What the boss cannot see of a simulated worker."""
+
+    __slots__ = ()
+
+    def memory_bytes(self) -> int:
+        """It has none of its own."""
+        return 0
+
+    def last_words(self) -> str:
+        """There are none."""
+        return ""

@@ -30,7 +30,7 @@ from triort._node.sync_tasks import SyncWait
 from triort._node.worker import EXIT_BUG, Worker
 from triort._transport.memory import MemoryConnection
 from triort.testing._events import Kind, Violation
-from triort.testing._tier2.page import SimPage
+from triort.testing._tier2.page import Silent, SimPage
 from triort.testing._tier2.portal import Portal
 from triort.testing._trio.shields import take_shields_off
 
@@ -49,7 +49,7 @@ def _refuse(*args: object) -> NoReturn:
     raise Killed
 
 
-class SimProcess:
+class SimProcess(Silent):
     """One worker; `run` is a task of the cluster."""
 
     __slots__ = ("_ended", "_held", "_poked", "_portal", "_tell_exit", "_wire", "children", "cluster", "is_dead",

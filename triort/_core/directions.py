@@ -1,0 +1,11 @@
+"""Where a node's messages come from."""
+
+import enum
+
+
+class Direction(enum.Enum):
+    """Where a message comes from."""
+
+    ABOVE = "boss"
+    BELOW = "employee"
+    CLIENT = "client"
