@@ -32,6 +32,7 @@ from tests.chaos.proxy import Proxy
 TOKEN = "TRIORT_CHAOS_TOKEN"
 START_S = 60.0
 SETTLE_S = 10.0
+STARTUP_FAILED = "could not start"
 COMMANDS = {kind: f"triort._cli.{kind}" for kind in ("server", "manager")}
 
 
@@ -72,12 +73,12 @@ class Cluster:
         return [pid for leaf in self.leaves for pid in workers_of(leaf)]
 
     def own_ends(self) -> list[str]:
-        """Nodes that have ended though nobody here had killed them."""
+        """Nodes that have ended though nobody here had killed them; a start that has failed is none."""
         return [
             f"{end.node} ended by itself with code {end.code}: {end.last_line}"
             for node in self.nodes.values()
             for end in node.ends
-            if not end.killed
+            if not (end.killed or STARTUP_FAILED in end.last_line)
         ]
 
 
@@ -149,8 +150,8 @@ async def open_cluster(
                 await nursery.start(proxy.run)
             for node in cluster.nodes.values():
                 nursery.start_soon(node.run)
-            with trio.fail_after(START_S):
-                await cluster.server.wait_listening()
+                with trio.fail_after(START_S):  # a proxy says nothing of a manager that does not listen yet
+                    await node.wait_listening()
             try:
                 yield cluster
             finally:

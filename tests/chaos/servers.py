@@ -49,9 +49,12 @@ async def run_server_kills(num_kills: int, seed: int, *, keep: bool = False) -> 
                     done = load.done
                     killed_s = time.monotonic()
                     cluster.server.signal(signal.SIGKILL)
-                    with trio.move_on_after(load.job_s_max):
+                    with trio.move_on_after(load.job_s_max) as scope:
                         while load.done == done:
                             await trio.sleep(0.005)
+                    if scope.cancelled_caught:
+                        part.add("hangs", [f"no job has ended for {load.job_s_max:g} s after kill {number}"])
+                        break
                     pauses.append(time.monotonic() - killed_s)
                 load.stop()
             await check_detached(part, client, detached)
