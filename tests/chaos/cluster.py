@@ -88,6 +88,7 @@ def layout(
     num_workers: int,
     limits: Mapping[str, float],
     server_words: Sequence[str],
+    leaf_words: Sequence[str],
     *,
     proxied: bool,
 ) -> tuple[dict[str, Node], dict[str, Proxy]]:
@@ -115,7 +116,7 @@ def layout(
     def at(*names: str) -> str:
         return ",".join(f"127.0.0.1:{proxies[name].port if name in proxies else ports[name]}" for name in names)
 
-    nodes = [node(f"leaf{i}", "manager", "-n", str(num_workers)) for i in range(3)]
+    nodes = [node(f"leaf{i}", "manager", "-n", str(num_workers), *leaf_words) for i in range(3)]
     nodes.append(node("middle", "manager", "-m", at("leaf0", "leaf1")))
     nodes.append(node("server", "server", *server_words, at("middle", "leaf2")))
     return {node.name: node for node in nodes}, proxies
@@ -127,20 +128,22 @@ async def open_cluster(
     *,
     limits: Mapping[str, float] | None = None,
     server_words: Sequence[str] = (),
+    leaf_words: Sequence[str] = (),
     proxied: bool = False,
     keep: bool = False,
 ) -> AsyncIterator[Cluster]:
     """Start a cluster and wait until its server listens; end it afterwards and look what it has left.
 
-    ``server_words`` go to the server's command line, in which ``{folder}`` is the folder of the run; ``proxied``
-    puts a proxy before each manager; ``keep`` leaves the folder, with the logs, where it is, and names it.
+    ``server_words`` go to the server's command line, in which ``{folder}`` is the folder of the run, ``leaf_words`` to
+    those of the managers with workers. ``proxied`` puts a proxy before each manager. ``keep`` leaves the folder, with
+    the logs, where it is, and names it.
     """
     folder = Path(tempfile.mkdtemp(prefix="triort-chaos-"))
     for name in ("records", "tmp"):
         (folder / name).mkdir()
     token = secrets.token_hex(8)
     words = [word.format(folder=folder) for word in server_words]
-    nodes, proxies = layout(folder, token, num_workers, limits or {}, words, proxied=proxied)
+    nodes, proxies = layout(folder, token, num_workers, limits or {}, words, leaf_words, proxied=proxied)
     cluster = Cluster(folder, token, nodes, proxies)
     if keep:
         print(f"  logs and records: {folder}", file=sys.stderr, flush=True)

@@ -29,7 +29,7 @@ async def run_misbehaving(seed: int, *, keep: bool = False, rounds: int = 3) -> 
     """Run all of them, some side by side, beside a load whose values are compared."""
     part = Part("tasks that misbehave")
     start_s = time.monotonic()
-    async with open_cluster(keep=keep) as cluster:
+    async with open_cluster(leaf_words=("--memory-limit", f"{MEMORY_LIMIT_MIB}M"), keep=keep) as cluster:
         load = Load(seed, width=1, rate_max=300)
         async with triort.open_client(cluster.address) as client:
             async with trio.open_nursery() as nursery:
@@ -45,6 +45,7 @@ async def run_misbehaving(seed: int, *, keep: bool = False, rounds: int = 3) -> 
                         check = partial(check_cancelled, may_kill=True)
                         name = f"cancel of {how}"
                         side_by_side.start_soon(bounded, part, name, check, cluster, client, how, 0)
+                await bounded(part, "a task that eats memory", check_memory, cluster, client)
                 await bounded(part, "a task that forks", check_forks, cluster, client)
                 load.stop()
             await check_whole(part, client, 3 * 2)
@@ -113,6 +114,19 @@ async def check_cancelled(
     else:
         part.check(took_s < SWIFT_S, f"cancel of {how} took {took_s:.2f} s")
         part.check(pid in cluster.workers(), f"the worker of {how} was killed")
+
+
+async def check_memory(part: Part, cluster: Cluster, client: triort.Client) -> None:
+    """What eats memory loses its worker at the limit, is tried once more alone, and ends as `OutOfMemory`."""
+    start_s = time.monotonic()
+    try:
+        await client.run(mishaps.eat_memory, 4)
+    except triort.OutOfMemory as exc:
+        part.check(exc.crash.attempts == 2, f"{exc.crash.attempts} attempts to eat all memory, not 2")
+        part.figures["a task that eats memory, MiB at the end"] = round((exc.crash.memory_bytes or 0) / (1 << 20))
+    else:
+        part.check(False, "all memory was eaten")
+    part.figures["a task that eats memory, s"] = round(time.monotonic() - start_s, 2)
 
 
 async def check_forks(part: Part, cluster: Cluster, client: triort.Client) -> None:
