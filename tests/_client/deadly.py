@@ -1,11 +1,13 @@
 """Tasks that end their workers, each in another way, or leave something behind."""
 
 import ctypes
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 import triort
@@ -114,6 +116,5 @@ def spin() -> None:
 
 
 def block_in_c() -> None:
-    """A call that never returns and holds the interpreter."""
-    libc = ctypes.PyDLL(None)
-    libc.sleep(600)
+    """A call that never returns, holds the interpreter, and heeds no signal."""
+    deque(itertools.repeat(0), maxlen=0)

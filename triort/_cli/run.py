@@ -73,7 +73,10 @@ def read_argument(text: str) -> Any:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_intermixed_args(argv)
+    parser = _parser()
+    options = parser.parse_intermixed_args(argv)
+    if options.connect is not None and options.memory_limit is not None:
+        parser.error("argument --memory-limit: with --connect the server's managers have the workers")
     import_from_cwd()
     try:
         function = load_named_function(options.function)
