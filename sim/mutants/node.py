@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
-from triort._core import node_handlers
+from triort._core import demand, node_handlers
 from triort._core.node_core import NodeCore
 from triort._core.statuses import StatusDesk
 
@@ -43,7 +43,7 @@ def blobs_stay_here():
 
 @mutant("the want of a boss leaks when tasks are handed over to it")
 def want_leaks():
-    return rewrite(NodeCore.hand_over, ("self.want_credit = max(self.want_credit - 1, 0)", "self.want_credit = 0"))
+    return rewrite(demand.hand_over, ("node.want_credit = max(node.want_credit - 1, 0)", "node.want_credit = 0"))
 
 
 @mutant("an idle count is believed, and nothing is placed for it")

@@ -45,6 +45,7 @@ class Command:
             text=True,
             start_new_session=True,
         )
+        self._port = ""
 
     def line(self) -> str:
         """The next line on stdout."""
@@ -59,7 +60,12 @@ class Command:
         line = self.line()
         found = re.search(r"listening for .* on 127\.0\.0\.1:(\d+)", line)
         assert found, (line, self.process.stderr.read() if not line and self.process.stderr else "")
-        return found[1]
+        self._port = found[1]
+        return self._port
+
+    def port_there(self) -> str:
+        """Where it has said that it listens."""
+        return self._port
 
     def signal(self, number: Signals) -> None:
         self.process.send_signal(number)

@@ -24,7 +24,7 @@ class Cluster:
         line = self.manager.line()
         found = re.search(r"on 127\.0\.0\.1:(\d+), will wait for .* on 127\.0\.0\.1:(\d+)$", line)
         assert found, line
-        self.worker_port = found[2]
+        self.manager_port, self.worker_port = found[1], found[2]
         start = ("triort-worker", str(num_workers), "-p", self.worker_port, *words)
         self.workers = commands.start(*start, cwd=cwd) if cwd else commands.start(*start)
         assert self.workers.line().startswith("triort-worker: ")
@@ -105,7 +105,25 @@ def test_workers_end_with_their_manager(commands: Commands, number: signal.Signa
     assert err == "", err
     assert time.monotonic() - start < 10
     assert not folder.exists()
-    assert ends(cluster.server, job) == [1, 1]
+    assert cluster.server.end(signal.SIGTERM)[0] == 0
+    assert ends(job) == [1]
+
+
+def test_workers_come_back_to_a_manager_that_has_another_boss(commands: Commands) -> None:
+    """More of them than may die in a minute."""
+    cluster = Cluster(commands, 20)
+    before = {node["pid"] for node in cluster.worker_nodes()}
+    cluster.server.end(signal.SIGKILL)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before))
+    server = commands.start("triort-server", f"127.0.0.1:{cluster.manager_port}", "-p", "0")
+    cluster.port = server.port()
+    after = {node["pid"] for node in cluster.worker_nodes()}
+    assert len(after) == 20
+    assert not before & after
+    check_job(cluster.port)
+    assert server.end(signal.SIGTERM) == (0, "", "")
+    assert ends(cluster.manager) == [0]
+    assert cluster.workers.end() == (0, "", "")
 
 
 def test_a_manager_outlives_its_workers_and_takes_new_ones(commands: Commands) -> None:

@@ -82,13 +82,48 @@ def test_ctrl_c_ends_all_in_order(commands: Commands) -> None:
     assert not any("Traceback" in err for _, _, err in ends)
 
 
-def test_when_the_server_is_killed_all_below_ends(commands: Commands) -> None:
-    server, middle, leaves, _ = commands.small_tree()
+def pids(port: str) -> set[int]:
+    """The processes of all workers."""
+    found: set[int] = set()
+    left = [status(port)]
+    while left:
+        node = left.pop()
+        left += node["employees"]
+        if node["kind"] == "worker":
+            found.add(node["pid"])
+    return found
+
+
+def test_managers_outlive_their_server_and_serve_the_next_one_with_fresh_workers(commands: Commands) -> None:
+    server, middle, leaves, port = commands.small_tree()
+    check_job(port)
+    old = pids(port)
     server.end(signal.SIGKILL)
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in old))
+    second = commands.start("triort-server", f"127.0.0.1:{middle.port_there()}", "-p", "0")
+    port = second.port()
+    check_job(port)
+    assert shape(status(port)) == SMALL_TREE
+    assert not pids(port) & old
+    assert second.end(signal.SIGTERM) == (0, "", "")
     code, out, err = middle.end()
     assert (code, out) == (0, "")
-    assert err.endswith("the boss is gone; this manager ends\n")
-    assert [leaf.end() for leaf in leaves] == [(0, "", "")] * 2
+    assert err.endswith("the boss is gone; all work below ends, and the next boss is waited for\n")
+    assert [leaf.end()[0] for leaf in leaves] == [0, 0]
+
+
+def test_a_manager_that_is_killed_and_started_again_is_dialled_again(commands: Commands) -> None:
+    _, middle, leaves, port = commands.small_tree()
+    old = pids(port)
+    middle.end(signal.SIGKILL)
+    wait_until(lambda: status(port)["num_workers"] == 0)
+    below = ",".join(f"127.0.0.1:{leaf.port_there()}" for leaf in leaves)
+    middle_port = middle.port_there()
+    commands.start("triort-manager", "-p", middle_port, "-m", below).port()
+    wait_until(lambda: status(port)["num_workers"] == 2)
+    assert shape(status(port)) == SMALL_TREE
+    assert not pids(port) & old
+    check_job(port)
 
 
 def test_when_a_leaf_is_killed_its_workers_end_and_the_others_go_on(commands: Commands) -> None:
@@ -98,16 +133,19 @@ def test_when_a_leaf_is_killed_its_workers_end_and_the_others_go_on(commands: Co
     check_job(port)
 
 
-def test_a_manager_that_has_lost_all_below_ends_and_so_does_its_boss(commands: Commands) -> None:
-    server, middle, leaves, _ = commands.small_tree()
+def test_jobs_wait_for_a_manager_when_there_is_none(commands: Commands) -> None:
+    server, middle, leaves, port = commands.small_tree()
     for leaf in leaves:
         leaf.end(signal.SIGKILL)
+    wait_until(lambda: status(port)["num_workers"] == 0)
+    job = commands.start("triort", "run", "math:sqrt", "4", "--connect", f"127.0.0.1:{port}")
+    wait_until(lambda: status(port)["backlog"] == 1)
+    commands.start("triort-manager", "-p", leaves[0].port_there(), "-n", "1").port()
+    assert job.end() == (0, "2.0\n", "")
+    assert server.end(signal.SIGTERM) == (0, "", "")
     code, _, err = middle.end()
-    assert code == 1
-    assert err.endswith("has lost all of its managers\n")
-    code, _, err = server.end()
-    assert code == 1
-    assert err.endswith("triort-server: error: server has lost all of its managers\n")
+    assert code == 0
+    assert "has lost all of its managers; what waits here waits for one to come\n" in err
 
 
 def test_nodes_that_only_route_unpickle_nothing_and_import_no_cloudpickle(commands: Commands) -> None:

@@ -90,7 +90,7 @@ async def test_managers_may_crash_be_cut_and_close(sim: Sim) -> None:
         sim.rng.choice([sim.crash, sim.cut, sim.close])("m1")
         sim.rng.choice([sim.cut, sim.close, sim.corrupt])("m2.w1")
         assert await job.result() == sim.oracle(nested, 8)
-        assert sim.managers == ["m0", "m2"]
+        assert {"m0", "m2"} <= set(sim.managers)
     await sim.quiescent()
 
 

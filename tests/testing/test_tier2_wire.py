@@ -44,7 +44,7 @@ def simulate(test: Callable[[Air, Wire], Awaitable[None]]) -> Air:
     air = Air()
 
     async def main() -> None:
-        await test(air, Wire(air, "m0", "s", "m0", 1, (0, 0)))
+        await test(air, Wire(air, "m0", "s", "m0", 1, 0))
 
     run(main, clock=air.clock)
     return air

@@ -19,7 +19,8 @@ from triort._cli.arguments import (
 from triort._cli.running import import_from_cwd, run_command
 from triort._model.errors import UsageError
 from triort._node.manager import Manager
-from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT, count_cpus
+from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT, DEFAULT_WORKER_PORT, count_cpus
+from triort._transport.tcp import parse_endpoint
 
 PROG = "triort-manager"
 
@@ -29,8 +30,15 @@ def _parser() -> Parser:
     add = parser.add_argument
     add("-n", "--num-workers", type=worker_count, metavar="N", help="workers to start (default: one for each CPU)")
     add("-m", "--managers", nargs="+", metavar="HOST[:PORT][,...]", help="manage these managers instead of workers")
-    add("-p", "--port", type=port_number, default=DEFAULT_MANAGER_PORT, metavar="PORT",
-        help="listen here for the boss; 0 picks a free port (default: %(default)s)")  # fmt: skip
+    add(
+        "-p",
+        "--port",
+        type=port_number,
+        metavar="PORT",
+        help=f"listen here for the boss; 0 picks a free port (default: {DEFAULT_MANAGER_PORT}; a free one with --join)",
+    )
+    add("--join", metavar="HOST[:PORT]",
+        help="join the server (at its port for clients) or manager that listens there")  # fmt: skip
     add("-w", "--worker-port", type=port_number, metavar="PORT",
         help=f"with -x: listen here for workers; 0 picks a free port (default: {DEFAULT_WORKER_PORT})")  # fmt: skip
     add("-x", "--only-connect", action="store_true", help="start no workers, wait for those of triort-worker")
@@ -48,7 +56,13 @@ def _announce(manager: Manager) -> None:
         plan = f"will wait for {workers} on 127.0.0.1:{manager.worker_port}"
     else:
         plan = f"will start {workers}"
-    print(f"{PROG} {manager.name}: listening for its boss on {manager.host}:{manager.port}, {plan}", flush=True)
+    place = f"{manager.host}:{manager.port}"
+    if manager.join is not None:
+        host, port = manager.join
+        what = f"joins {f'[{host}]' if ':' in host else host}:{port}, listening for managers on {place}"
+    else:
+        what = f"listening for its boss on {place}"
+    print(f"{PROG} {manager.name}: {what}, {plan}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,14 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             reason = "with -m the managers below have the workers" if options.managers else "it belongs to -x"
             say_on_stderr(PROG, f"{flag} is ignored: {reason}")
     import_from_cwd()
+    port = options.port
+    if port is None:
+        port = DEFAULT_MANAGER_PORT if options.join is None else 0
     try:
         manager = Manager(
-            options.port,
+            port,
             options.num_workers or -1,
             None if options.managers is None else parse_endpoints(options.managers, DEFAULT_MANAGER_PORT),
             DEFAULT_WORKER_PORT if options.worker_port is None else options.worker_port,
             options.only_connect,
             memory_limit=options.memory_limit,
+            join=None if options.join is None else parse_endpoint(options.join, DEFAULT_SERVER_PORT),
         )
     except UsageError as exc:
         complain(PROG, str(exc))

@@ -21,6 +21,7 @@ def _parser() -> Parser:
         help=f"where the managers listen (default: 127.0.0.1:{DEFAULT_MANAGER_PORT})")  # fmt: skip
     add("-p", "--port", type=port_number, default=DEFAULT_SERVER_PORT, metavar="PORT",
         help="listen here for clients; 0 picks a free port (default: %(default)s)")  # fmt: skip
+    add("--join", action="store_true", help="connect to no managers: they will join (triort-manager --join)")
     add("--journal", metavar="FILE",
         help="keep jobs and outcomes in this file, so that a server started anew with it takes them up")  # fmt: skip
     parser.add_verbose()
@@ -38,9 +39,13 @@ def _announce(server: Server) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = _parser().parse_intermixed_args(argv)
+    parser = _parser()
+    options = parser.parse_intermixed_args(argv)
+    if options.join and options.managers:
+        parser.error("--join is for a server that connects to no managers; others may be joined without it")
+    words = [] if options.join else options.managers or ["127.0.0.1"]
     try:
-        managers = parse_endpoints(options.managers or ["127.0.0.1"], DEFAULT_MANAGER_PORT)
+        managers = parse_endpoints(words, DEFAULT_MANAGER_PORT)
         server = Server(managers, options.port, journal=options.journal)
     except UsageError as exc:
         complain(PROG, str(exc))

@@ -71,6 +71,18 @@ def recall_from_worker(node: NodeCore, employee: Employee) -> None:
     node.outbox.append(Send(employee.conn, Want(credit, len(employee.link.sent)), ()))
 
 
+def hand_over(node: NodeCore, count: int) -> int:
+    """The boss has workers for so many tasks that wait here: given ones go back, others up as new."""
+    if node.boss is None:
+        return 0
+    done = node.hops.give_back(node.boss, count)
+    while done < count and (attempt := node.backlog.pop_shallowest_new()) is not None:
+        node.want_credit = max(node.want_credit - 1, 0)
+        node.boss.place(attempt)
+        done += 1
+    return done
+
+
 def pull_back(node: NodeCore, idle: int) -> None:
     """Ask managers below for tasks that have found no place there: for so many idle workers, and for what the boss
     wants back. When nobody is left to ask or to answer, the boss's wish is over."""

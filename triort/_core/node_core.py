@@ -16,6 +16,7 @@ from triort._core.crash_budget import note_loss
 from triort._core.demand import grant_offers, pull_back, recall_from_worker
 from triort._core.directions import Direction as Direction
 from triort._core.hops import Hops, Owner
+from triort._core.id_ranges import IdRanges
 from triort._core.links import Link, Loss, Send
 from triort._core.node_handlers import FROM_ABOVE, FROM_BELOW
 from triort._core.placement import Choose, Employee, Placement
@@ -36,17 +37,20 @@ class NodeCore:
     def __init__(self, *, choose: Choose, owner: Owner | None = None) -> None:
         self.name = ""
         self.pid = 0
-        self.lower_id_bound = 0
-        self.upper_id_bound = NODE_ID_LIMIT
         self.running = False
         self.now = 0.0
         self.restarts = self.losses = self.blamed = 0
+        self.placement = Placement(choose)
+        self.set_ids(0, NODE_ID_LIMIT)
+        self.renew(owner)
+
+    def renew(self, owner: Owner | None = None) -> None:
+        """Begin with empty books: this is another incarnation, which knows of no task and no link."""
         self.boss: Link | None = None
         self.employees: list[Employee] = []
         self.conn_to_employee_dict: dict[object, Employee] = {}
         self.hops = Hops(owner)
         self.backlog = self.hops.backlog
-        self.placement = Placement(choose)
         self.outbox: list[Send] = []
         self.status_desk = StatusDesk(self)
         self.suspects = Suspects(self)
@@ -76,9 +80,15 @@ class NodeCore:
         """The boss has connected and given this node its share of the ids."""
         self.boss = Link(conn, name, below=False)
         self.upstream = Upstream()
+        if (lower_id, upper_id) != (self.lower_id_bound, self.upper_id_bound):
+            self.set_ids(lower_id, upper_id)
+        self._adopt(self.boss)
+
+    def set_ids(self, lower_id: int, upper_id: int) -> None:
+        """These ids are this node's, ``upper_id`` exclusive; the first is its own."""
         self.lower_id_bound = lower_id
         self.upper_id_bound = upper_id
-        self._adopt(self.boss)
+        self.ids = IdRanges(lower_id, upper_id)
 
     def _adopt(self, link: Link) -> None:
         self._links.append(link)
@@ -182,17 +192,6 @@ class NodeCore:
                 break
             self.want_credit -= 1
             self.boss.place(attempt)
-
-    def hand_over(self, count: int) -> int:
-        """The boss has workers for so many tasks that wait here: given ones go back, others up as new."""
-        if self.boss is None:
-            return 0
-        done = self.hops.give_back(self.boss, count)
-        while done < count and (attempt := self.backlog.pop_shallowest_new()) is not None:
-            self.want_credit = max(self.want_credit - 1, 0)
-            self.boss.place(attempt)
-            done += 1
-        return done
 
     def recall(self, employee: Employee) -> None:
         """The employee is on one long task: take what it has not started, and what the task has submitted."""

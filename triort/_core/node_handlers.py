@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
+from triort._core.demand import hand_over
 from triort._core.links import Link, Loss, Send, unpack_tasks
 from triort._model.messages import (
     Blobs,
@@ -58,7 +59,7 @@ def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]
         if attempt is not None:
             node.hops.take_back(attempt, part)
     if node.upstream.asked:
-        node.upstream.asked -= node.hand_over(node.upstream.asked)
+        node.upstream.asked -= hand_over(node, node.upstream.asked)
     node.send_up_or_schedule_tasks([])
 
 
@@ -116,7 +117,7 @@ def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) ->
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
     node.want_credit += msg.credit
     if msg.recall:
-        node.upstream.asked = msg.recall - node.hand_over(msg.recall)
+        node.upstream.asked = msg.recall - hand_over(node, msg.recall)
         node.upstream.owes_answer = True
     if msg.credit:
         node.send_up_or_schedule_tasks([])

@@ -62,6 +62,8 @@ class Employee:
     done: int = 0
     mark: tuple[float, int] = (0.0, 0)
     """When its rate was last asked for, and how many tasks it had done by then."""
+    endpoint: tuple[str, int] | None = None
+    """Where it listens, if this node has dialled it and does so again when it is lost."""
 
     @property
     def num_tasks(self) -> int:

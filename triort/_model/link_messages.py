@@ -52,6 +52,8 @@ class Refuse(Message, tag=3):
     """The listener does not; the link ends."""
 
     reason: str
+    again: bool = False
+    """Whether to try again later."""
 
 
 class Started(Message, tag=4):

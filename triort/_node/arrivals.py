@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import trio
@@ -13,7 +13,21 @@ from triort._node.handshake import receive_hello
 from triort._node.machine import Listener
 from triort._transport.connection import Connection
 
-Welcomer = Callable[[tuple[Connection, Hello]], Awaitable[None]]
+Arrival = tuple[Connection, Hello]
+Welcomer = Callable[[Arrival], Awaitable[None]]
+
+
+async def first_arrival(
+    listeners: Sequence[Listener], accept: Callable[[Listener, Welcomer], Awaitable[None]]
+) -> Arrival:
+    """Wait for the first connection that ``accept`` finds valid at one of the listeners."""
+    found, arrivals = trio.open_memory_channel[Arrival](0)
+    async with trio.open_nursery() as nursery:
+        for listener in listeners:
+            nursery.start_soon(accept, listener, found.send)
+        first = await arrivals.receive()
+        nursery.cancel_scope.cancel()
+    return first
 
 
 async def serve_arrivals(

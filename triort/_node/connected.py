@@ -44,7 +44,9 @@ class ConnectedWorker:
         return last_lines(self.page.said())
 
     async def wait_ended(self) -> None:
-        """Wait until the process has ended."""
+        """Wait until the process has ended; raises `trio.ClosedResourceError` after `close`."""
+        if self.pidfd < 0:
+            raise trio.ClosedResourceError
         await trio.lowlevel.wait_readable(self.pidfd)
 
     def close(self) -> None:

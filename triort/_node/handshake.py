@@ -17,9 +17,20 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CLUSTER = ""
 
 
-def make_hello(role: str, name: str, *, lower_id: int = 0, upper_id: int = 0, pid: int = 0, client: int = 0) -> Hello:
+class Refused(StartupError):
+    """The peer has refused the link; ``again``: it may take it later."""
+
+    def __init__(self, text: str, *, again: bool = False) -> None:
+        super().__init__(text)
+        self.again = again
+
+
+def make_hello(
+    role: str, name: str, *, lower_id: int = 0, upper_id: int = 0, pid: int = 0, port: int = 0, client: int = 0
+) -> Hello:
     """What this process says of itself when it dials."""
-    return Hello(PROTOCOL_VERSION, __version__, PYTHON, CLUSTER, role, name, lower_id, upper_id, pid, client=client)
+    ours = PROTOCOL_VERSION, __version__, PYTHON, CLUSTER
+    return Hello(*ours, role, name, lower_id, upper_id, pid, port=port, client=client)
 
 
 async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]]:
@@ -40,7 +51,7 @@ async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]
         raise StartupError(f"{conn.name} does not speak triort's protocol: {exc}") from None
     answer = received[0][0]
     if isinstance(answer, Refuse):
-        raise StartupError(f"{conn.name} refused the connection: {answer.reason}")
+        raise Refused(f"{conn.name} refused the connection: {answer.reason}", again=answer.again)
     if not isinstance(answer, Welcome):
         raise StartupError(f"{conn.name} answered the handshake with {type(answer).__name__}")
     difference = find_difference(hello, answer)
@@ -93,15 +104,18 @@ async def receive_hello(conn: Connection, roles: tuple[str, ...]) -> Hello:
     return hello
 
 
-def welcome(conn: Connection, name: str, node_id: int = 0, *, journal: bool = False) -> None:
-    """Let the peer in."""
-    conn.send_nowait(Welcome(PROTOCOL_VERSION, __version__, PYTHON, CLUSTER, name, node_id, journal=journal))
+def welcome(
+    conn: Connection, name: str, node_id: int = 0, *, lower_id: int = 0, upper_id: int = 0, journal: bool = False
+) -> None:
+    """Let the peer in; a manager that joins hears which ids it has."""
+    ours = PROTOCOL_VERSION, __version__, PYTHON, CLUSTER
+    conn.send_nowait(Welcome(*ours, name, node_id, lower_id, upper_id, journal=journal))
     conn.flush_nowait()
 
 
-def refuse(conn: Connection, reason: str) -> NoReturn:
-    """Tell the peer why not, and raise the same as `ProtocolError`."""
-    conn.send_nowait(Refuse(reason))
+def refuse(conn: Connection, reason: str, *, again: bool = False) -> NoReturn:
+    """Tell the peer why not, and raise the same as `ProtocolError`; ``again``: it may be let in later."""
+    conn.send_nowait(Refuse(reason, again))
     conn.flush_nowait()
     raise ProtocolError(f"refused {conn.name}: {reason}")
 

@@ -131,6 +131,9 @@ class Machine(Protocol):
     async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> Connection:
         """Connect, again and again for ``timeout_s``; raises `StartupError` with the address."""
 
+    async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
+        """Wait before dialling somebody again who was not there: so long, or longer if he is known to be away."""
+
     async def listen(self, host: str, port: int) -> Sequence[Listener]:
         """Listen at each address of ``host``; raises `StartupError`, `UsageError`."""
 
@@ -190,6 +193,10 @@ class OwnMachine:
     async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> Connection:
         """Connect over TCP."""
         return await dial_tcp(host, port, timeout_s=timeout_s, on_retry=on_retry)
+
+    async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
+        """Sleep."""
+        await trio.sleep(wait_s)
 
     async def listen(self, host: str, port: int) -> Sequence[TcpListener]:
         """Listen on TCP, on loopback only."""

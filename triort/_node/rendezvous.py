@@ -12,6 +12,10 @@ of who connects, which TCP does not:
 Both listen from the start, so that port trouble shows at once and workers may come before the boss does; they are let
 in when `Rendezvous.gather` is called, for only then are there ids to give. A worker's end is told by its pidfd; who has
 started it also replaces it.
+
+When the node loses its boss, all its workers are to go, and new ones to come for the next one. So `turn_out` takes the
+Unix socket away first and then kills them: whoever has started them sees by that what has happened, asks the port
+again, and hears another path.
 """
 
 from __future__ import annotations
@@ -56,26 +60,48 @@ class Rendezvous:
         self._num_workers = AsyncValue(0)
         self._is_gathering = trio.Event()
         self._processes: set[ConnectedWorker] = set()
+        self._opened = trio.CancelScope()
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Tell the path and let workers in, until cancelled; workers that have not ended by then are killed."""
         listeners = await listen_tcp("127.0.0.1", self.port)
         self.port = listeners[0].getsockname()[1]
         try:
-            with _open_door() as door:
-                self.path = door.getsockname()
-                async with trio.open_nursery() as nursery:
-                    for listener in listeners:
-                        nursery.start_soon(self._tell_path, listener)
-                    task_status.started()
-                    await self._is_gathering.wait()
-                    await self._let_in(door, nursery)
+            async with trio.open_nursery() as nursery:
+                while True:
+                    with _open_door() as door:
+                        if not self.path:
+                            for listener in listeners:
+                                nursery.start_soon(self._tell_path, listener)
+                            task_status.started()
+                        self.path = door.getsockname()
+                        await self._open(door)
         finally:
             for listener in listeners:
                 close_listener(listener)
-            for process in self._processes:
-                process.kill()
-                process.close()
+            self._kill_all()
+
+    async def _open(self, door: socket.socket) -> None:
+        """Let workers in by this door, once they are wanted, until they are turned out."""
+        with trio.CancelScope() as self._opened:
+            async with trio.open_nursery() as nursery:
+                await self._is_gathering.wait()
+                await self._let_in(door, nursery)
+
+    def turn_out(self) -> None:
+        """Take the door away and kill all workers; those who come then wait at another one."""
+        self._opened.cancel()
+        with suppress(OSError):
+            os.unlink(self.path)
+        self._kill_all()
+        self._is_gathering = trio.Event()
+        self._num_workers = AsyncValue(0)
+
+    def _kill_all(self) -> None:
+        for process in self._processes:
+            process.kill()
+            process.close()
+        self._processes = set()
 
     async def gather(self, num_workers: int) -> None:
         """Let workers in from now on, and wait until there are so many; `START_S` at most, else `StartupError`."""
@@ -89,12 +115,11 @@ class Rendezvous:
         )
 
     async def _tell_path(self, listener: socket.socket) -> None:
-        line = f"{self.path}\n".encode()
         while True:
             sock, _ = await accept_socket(listener)
             with sock, suppress(OSError):  # whoever it was has gone
                 sock.setblocking(False)
-                sock.send(line)
+                sock.send(f"{self.path}\n".encode())
 
     async def _let_in(self, door: socket.socket, nursery: trio.Nursery) -> None:
         slots = trio.CapacityLimiter(HANDSHAKES_MAX)
@@ -117,7 +142,7 @@ class Rendezvous:
             level = logging.INFO if isinstance(exc, OSError) else logging.WARNING  # it has gone again, or it may not
             self.node.logger.log(level, "%s: a worker was not let in: %s", self.node.name, exc)
             if process is not None:
-                self._processes.remove(process)
+                self._processes.discard(process)
                 process.close()
             return
         finally:
@@ -142,6 +167,8 @@ class Rendezvous:
             raise
 
     async def _watch(self, process: ConnectedWorker) -> None:
+        if process.pidfd < 0:
+            return  # it was turned out in the meantime
         self._num_workers.value += 1
         watched = os.dup(process.pidfd)  # the pool waits for the other one, and only one task may wait for an fd
         try:
@@ -192,11 +219,12 @@ def _open_door() -> Iterator[socket.socket]:
             trio.lowlevel.notify_closing(door)
 
 
-async def open_rendezvous(node: ServerBase, port: int) -> Rendezvous:
-    """Listen for workers that connect by themselves, as a task of the node; raises `StartupError`."""
+async def open_rendezvous(node: ServerBase, port: int, nursery: trio.Nursery | None = None) -> Rendezvous:
+    """Listen for workers that connect by themselves, as a task of this nursery or the node's; raises `StartupError`."""
     rendezvous = Rendezvous(node, port)
-    assert node._nursery is not None, "the node is not running"
-    await node._nursery.start(rendezvous.run)
+    nursery = nursery or node._nursery
+    assert nursery is not None, "the node is not running"
+    await nursery.start(rendezvous.run)
     return rendezvous
 
 

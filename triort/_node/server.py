@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from triort._core.links import Loss, Send
+from triort._core.links import Send
 from triort._core.node_core import Direction
 from triort._core.server_core import ServerCore
 from triort._model.errors import ProtocolError, StartupError
@@ -16,6 +16,7 @@ from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Crashed, Hello, Log, Print, SystemError_
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
 from triort._node.handshake import welcome
+from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import Listener
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
@@ -28,7 +29,8 @@ class Server(ServerBase, ServerCore):
     The constructor only keeps its arguments; `run` does the rest and raises `StartupError` when the start fails.
 
     Args:
-        ipports: the addresses and ports of the managers to connect to; None for a server with workers of its own.
+        ipports: the addresses and ports of the managers to connect to; empty if managers will join by themselves; None
+            for a server with workers of its own.
         port: where clients connect; 0 picks a free one, None listens on nothing (embedded clusters).
         host: the address to listen on; loopback only, until there is TLS.
         num_workers: without ``ipports``: how many workers to spawn; -1: one for each CPU that may be used.
@@ -75,14 +77,14 @@ class Server(ServerBase, ServerCore):
             stored = await self._open_journal()
             listeners: Sequence[Listener] = [] if self.port is None else await self.machine.listen(self.host, self.port)
             try:
-                if self.ipports is not None:
+                if self.ipports:
                     await self.connect_to_managers(self.ipports)
-                else:
+                elif self.ipports is None:
                     await self.spawn_workers(self.num_workers)
                 if self.journal is not None:
                     self.sel.put_nowait(self._take_up, stored)
                 for listener in listeners:
-                    self.start_soon(self.accept, listener, ("client",), self._welcome_client)
+                    self.start_soon(self.accept, listener, self._welcome, ("client", "employee"))
                 self.sel.put_nowait(self.announce, listeners)  # behind the employees, who are in there, too
                 task_status.started()
                 await self.wait_ended()
@@ -109,8 +111,11 @@ class Server(ServerBase, ServerCore):
         if self.on_listening is not None:
             self.on_listening(self)
 
-    async def _welcome_client(self, arrival: tuple[Connection, Hello]) -> None:
+    async def _welcome(self, arrival: tuple[Connection, Hello]) -> None:
         conn, hello = arrival
+        if hello.role == "employee":
+            let_join(self, conn, hello)
+            return
         welcome(conn, self.name, journal=self.journal is not None)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
         self.adopt_client(conn, hello.client)
@@ -121,12 +126,6 @@ class Server(ServerBase, ServerCore):
         self.start_soon(self.serve_link, conn, Direction.CLIENT, [])
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
-
-    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
-        """Remove ``conn`` from the server, which ends when it has lost the last of its managers."""
-        super().handle_disconnect(conn, blame)
-        if self.running and not self.employees and self.ipports is not None:
-            self.fail(f"{self.name} has lost all of its managers")
 
     def flush(self) -> list[Send]:
         """Pack what this batch of events has caused, and have written down what is to be. A server that is about to end

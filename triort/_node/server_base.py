@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import trio
 
-from triort._core.links import Link, Send
+from triort._core.hops import Owner
+from triort._core.id_ranges import Range
+from triort._core.links import Loss, Send
 from triort._core.node_core import Direction, NodeCore
-from triort._core.placement import Employee
-from triort._model.errors import ConnectionLost, ProtocolError, UsageError
-from triort._model.ids import split_ids
-from triort._model.limits import DIAL_S, SHUTDOWN_WORKERS_S
-from triort._model.messages import Hello, Message, Received, Shutdown
-from triort._node.arrivals import Welcomer, serve_arrivals
+from triort._model.errors import ConnectionLost, ProtocolError, StartupError, UsageError
+from triort._model.limits import SHUTDOWN_WORKERS_S
+from triort._model.messages import Hello, Received
+from triort._node.arrivals import Welcomer, first_arrival, serve_arrivals
 from triort._node.checks import single_error
-from triort._node.handshake import greet, make_hello, receive_started
+from triort._node.hiring import connect, connect_again, dismiss
 from triort._node.inbox import Inbox
 from triort._node.machine import Listener, Machine, OwnMachine
 from triort._node.rendezvous import Rendezvous, gather_workers
@@ -52,17 +53,25 @@ class ServerBase(NodeCore):
         self.pid = self.machine.pid
         self.name = name
         self.host = host
-        self.sel = Inbox()
         self.logger = logging.getLogger(f"triort.{self.kind}")
-        self.pool: WorkerPool | None = None
         self.rendezvous: Rendezvous | None = None
-        self._nursery: trio.Nursery | None = None
-        self._conns: dict[Connection, Direction] = {}
-        self._failure: str | None = None
-        self._ended = trio.Event()
         self.blas_threads: int | None = 1
         self.cpus: list[int] | None = None
         self.memory_limit: int | None = None
+        self.num_named: Counter[str] = Counter()
+        """How many workers have had a name here, by its first letter; no name is used twice."""
+
+    def renew(self, owner: Owner | None = None) -> None:
+        """Begin with empty books, an empty inbox and no workers; only where nothing of this node runs."""
+        super().renew(owner)
+        self.sel = Inbox()
+        self.pool: WorkerPool | None = None
+        self.ends_all = True
+        """Whether the managers below end with this incarnation, or wait for a boss again."""
+        self._nursery: trio.Nursery | None = None
+        self.conns: dict[Connection, Direction] = {}
+        self._failure: str | None = None
+        self._ended = trio.Event()
 
     # -- growing the tree ----------------------------------------------------------------------------------------
 
@@ -73,29 +82,28 @@ class ServerBase(NodeCore):
         """
         if not ipports:
             raise UsageError("a node needs the address of at least one manager")
-        shares = split_ids(self.lower_id_bound + 1, self.upper_id_bound, len(ipports))
         async with trio.open_nursery() as nursery:
-            for (ip, port), (lower, upper) in zip(ipports, shares, strict=True):
+            for (ip, port), (lower, upper) in zip(ipports, self._shares(len(ipports)), strict=True):
                 nursery.start_soon(self.connect_to_manager, ip, port, lower, upper)
+
+    def connect_in_background(self, ipports: Sequence[tuple[str, int]]) -> None:
+        """The same without waiting: each is in the books once it has started, and dialled for as long as that takes."""
+        for endpoint, ids in zip(ipports, self._shares(len(ipports)), strict=True):
+            self.start_soon(connect_again, self, endpoint, ids)
+
+    def _shares(self, count: int) -> list[Range]:
+        try:
+            return self.ids.shares(count)
+        except ValueError as exc:
+            raise StartupError(f"{self.name}: {exc}") from None
 
     async def connect_to_manager(self, ip: str, port: int, lb: int, ub: int) -> None:
         """Connect to a manager at the endpoint given by ``ip`` and ``port``, for the ids ``[lb, ub)``.
 
-        Waits until it has started, that is, until all below it have; raises `StartupError`.
+        Waits until it has started, that is, until all below it have; raises `StartupError`. If it is lost later, it is
+        dialled again for as long as this node runs, for ids that nobody has had.
         """
-        note = partial(self.note_retry, f"{ip}:{port}")
-        conn = await self.machine.dial(ip, port, timeout_s=DIAL_S, on_retry=note)
-        try:
-            answer, rest = await greet(conn, make_hello("boss", self.name, lower_id=lb, upper_id=ub))
-            conn.lift_limit()
-            conn.name = answer.name
-            started, rest = await receive_started(conn, rest, f"manager {answer.name} at {ip}:{port}")
-        except BaseException:
-            conn.close()
-            raise
-        employee = Employee(Link(conn, answer.name), answer.name, "manager", lb, ub, started.pid, started.num_workers)
-        self.sel.put_nowait(self.add_employee, employee)
-        self.serve_employee(conn, rest)
+        await connect(self, (ip, port), lb, ub, partial(self.note_retry, f"{ip}:{port}"))
 
     def note_retry(self, address: str, attempt: int, reason: str) -> None:
         """A manager was not there; it is dialled again after a while."""
@@ -128,20 +136,18 @@ class ServerBase(NodeCore):
         listeners = await self.machine.listen(ip, port)
         try:
             self.announce(listeners)
-            found, boss = trio.open_memory_channel[tuple[Connection, Hello]](0)
-            async with trio.open_nursery() as nursery:
-                for listener in listeners:
-                    nursery.start_soon(self.accept, listener, ("boss",), found.send)
-                first = await boss.receive()
-                nursery.cancel_scope.cancel()
-            return first
+            return await first_arrival(listeners, partial(self.accept, roles=("boss",)))
         finally:
             for listener in listeners:
                 listener.close()
 
-    async def accept(self, listener: Listener, roles: tuple[str, ...], then: Welcomer) -> None:
+    async def accept(self, listener: Listener, then: Welcomer, roles: tuple[str, ...]) -> None:
         """Call ``then`` with each connection that has come with a valid HELLO, until the listener is closed."""
         await serve_arrivals(listener, roles, then, lambda exc: self.logger.warning("%s: %s", self.name, exc))
+
+    def is_healthy(self, conn: Connection) -> bool:
+        """Whether somebody is at the other end of a link, as far as this side can tell."""
+        return True
 
     def announce(self, listeners: Sequence[Listener]) -> None:
         """The node listens now; commands print a line."""
@@ -150,12 +156,12 @@ class ServerBase(NodeCore):
 
     def serve_employee(self, conn: Connection, mail: list[Received]) -> None:
         """Read from an employee from now on, beginning with what has come already."""
-        self._conns[conn] = Direction.BELOW
+        self.conns[conn] = Direction.BELOW
         self.start_soon(self.serve_link, conn, Direction.BELOW, mail)
 
     async def serve_link(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         """Put what comes over a connection into the inbox, until it ends."""
-        self._conns[conn] = direction
+        self.conns[conn] = direction
         self.start_soon(conn.run_writer)
         reason = ""
         try:
@@ -197,7 +203,7 @@ class ServerBase(NodeCore):
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
     def _on_mail(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
-        if conn not in self._conns or (direction is Direction.BELOW and conn not in self.conn_to_employee_dict):
+        if conn not in self.conns or (direction is Direction.BELOW and conn not in self.conn_to_employee_dict):
             return  # the link has ended, and its frames are dropped: that is the fence
         for message, parts in mail:
             try:
@@ -214,7 +220,7 @@ class ServerBase(NodeCore):
 
     def _on_end(self, conn: Connection, direction: Direction, reason: str) -> None:
         conn.close()
-        if self._conns.pop(conn, None) is None:
+        if self.conns.pop(conn, None) is None:
             return
         employee = self.conn_to_employee_dict.get(conn)
         if employee is not None and employee.kind == "worker":
@@ -248,19 +254,23 @@ class ServerBase(NodeCore):
         Leaving the body in order gives workers a moment to end; a cancel or an error ends them at once. Errors come out
         as the one `TriortError` that they are about, where there is one.
         """
-        with single_error():
-            async with trio.open_nursery() as nursery:
-                self._nursery = nursery
-                self.pid = self.machine.pid
-                self.running = True
-                nursery.start_soon(self.run_scheduler)
-                try:
-                    yield
-                finally:
-                    self._dismiss_employees()
-                if self.pool is not None:
-                    await self.pool.stop(SHUTDOWN_WORKERS_S)
-                nursery.cancel_scope.cancel()
+        try:
+            with single_error():
+                async with trio.open_nursery() as nursery:
+                    self._nursery = nursery
+                    self.pid = self.machine.pid
+                    self.running = True
+                    nursery.start_soon(self.run_scheduler)
+                    try:
+                        yield
+                    finally:
+                        dismiss(self)
+                    if self.pool is not None:
+                        await self.pool.stop(SHUTDOWN_WORKERS_S)
+                    nursery.cancel_scope.cancel()
+        finally:
+            for conn in self.conns:  # also those that came while this node was ending
+                conn.close()
         if self._failure is not None:
             raise ConnectionLost(self._failure)
 
@@ -276,15 +286,13 @@ class ServerBase(NodeCore):
             self.start_soon(self.pool.lookout.run)
         return self.pool
 
-    def _dismiss_employees(self) -> None:
-        self.running = False
-        for conn, direction in self._conns.items():
-            if direction is Direction.BELOW:
-                self.send_last(conn, Shutdown())
-            conn.close()
-
-    def send_last(self, conn: Connection, message: Message) -> None:
-        """Send outside the books, as far as the other side takes it at once; for the end of a link."""
-        with suppress(trio.ClosedResourceError):
-            conn.send_nowait(message)
-            conn.flush_nowait()
+    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
+        """Remove ``conn`` from the node; a manager that was dialled is dialled again."""
+        employee = self.conn_to_employee_dict.get(conn)
+        super().handle_disconnect(conn, blame)
+        if employee is None or employee.kind != "manager" or not self.running:
+            return
+        if not self.employees:
+            self.logger.warning("%s has lost all of its managers; what waits here waits for one to come", self.name)
+        if employee.endpoint is not None:
+            self.start_soon(connect_again, self, employee.endpoint)

@@ -2,6 +2,10 @@
 
 It finds the manager by its port, pins it by a pidfd, and forks workers, who connect by themselves (`self_connecting`).
 It replaces those that die, and ends with the manager: at once if that is killed, else when all workers are dismissed.
+
+A manager that has lost its boss kills its workers, having taken its Unix socket away, and waits for others at a new one
+(`Rendezvous.turn_out`). So when a worker has ended and the socket is gone, the port is asked again: another path means
+that all workers are to start anew, however many there are; no answer, that the manager ends.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ import trio
 from triort._model.errors import ProtocolError, StartupError
 from triort._model.limits import (
     DIAL_S,
+    DIAL_WAIT_FIRST_S,
     HANDSHAKE_S,
     RENDEZVOUS_LINE_BYTES_MAX,
     RESTART_WINDOW_S,
@@ -53,8 +58,9 @@ class WorkerHost:
     logger: logging.Logger = attrs.Factory(lambda: logging.getLogger("triort.worker"))
     _path: str = ""
     _serial: int = 0
-    _workers: dict[int, SpawnedWorker] = attrs.Factory(dict)
+    _workers: dict[int, tuple[SpawnedWorker, str]] = attrs.Factory(dict)
     _is_over: bool = False
+    _has_ended: trio.Event = attrs.Factory(trio.Event)
     _restarts: deque[float] = attrs.Factory(deque)
 
     async def run(self) -> None:
@@ -79,13 +85,7 @@ class WorkerHost:
 
     async def _find_manager(self) -> int:
         """Ask at the port where the manager lets workers in; returns a pidfd of it."""
-        sock = await dial_socket(HOST, self.port, timeout_s=DIAL_S, on_retry=self._note_retry)
-        with sock:
-            line = await _receive_line(sock)
-        path = line[:-1].decode("utf-8", "replace")
-        if line[-1:] != b"\n" or not os.path.isabs(path) or os.path.basename(path) != DOOR:
-            raise StartupError(f"at {HOST}:{self.port} there is no manager that waits for workers (triort-manager -x)")
-        self._path = path
+        path = self._path = await self._ask_path()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
             door.setblocking(False)
             try:
@@ -94,12 +94,37 @@ class WorkerHost:
             except (OSError, ProtocolError) as exc:
                 raise StartupError(f"the manager at {HOST}:{self.port} cannot be reached at {path}: {exc}") from None
 
+    async def _ask_path(self) -> str:
+        sock = await dial_socket(HOST, self.port, timeout_s=DIAL_S, on_retry=self._note_retry)
+        with sock:
+            line = await _receive_line(sock)
+        path = line[:-1].decode("utf-8", "replace")
+        if line[-1:] != b"\n" or not os.path.isabs(path) or os.path.basename(path) != DOOR:
+            raise StartupError(f"at {HOST}:{self.port} there is no manager that waits for workers (triort-manager -x)")
+        return path
+
+    async def _find_next_path(self) -> None:
+        """The Unix socket is gone: hear of the next one, unless the manager itself is about to end."""
+        old = self._path
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stop_looking, nursery.cancel_scope)
+            while self._path == old and _has_closed(old):
+                with suppress(StartupError):
+                    self._path = await self._ask_path()
+                await trio.sleep(DIAL_WAIT_FIRST_S)
+            nursery.cancel_scope.cancel()
+
+    async def _stop_looking(self, scope: trio.CancelScope) -> None:
+        await self._has_ended.wait()
+        scope.cancel()
+
     def _note_retry(self, attempt: int, reason: str) -> None:
         self.logger.info("attempt %d to connect to %s:%d: %s", attempt, HOST, self.port, reason)
 
     async def _watch_manager(self, manager: int, scope: trio.CancelScope) -> None:
         await trio.lowlevel.wait_readable(manager)
         self._is_over = True
+        self._has_ended.set()
         _tidy_up(self._path)
         await trio.sleep(SHUTDOWN_WORKERS_S)  # workers see the same and end; what is in a long task is ended here
         scope.cancel()
@@ -109,20 +134,24 @@ class WorkerHost:
         cpus = None if self.cpus is None else [self.cpus[(self._serial - 1) % len(self.cpus)]]
         name = f"triort-worker[{os.getpid()}].{self._serial}"
         worker = await template.spawn(self._serial, name=name, cpus=cpus, cwd=os.getcwd(), entry=ENTRY)
-        self._workers[self._serial] = worker
+        self._workers[self._serial] = worker, self._path
         with suppress(OSError):  # it has ended already; its exit is on its way
             worker.sock.send(f"{self._path}\n".encode())
 
     async def _next_exit(self, template: Template) -> None:
         ended = await template.receive_exit()
-        worker = self._workers.pop(ended.node_id)
+        worker, path = self._workers.pop(ended.node_id)
         word, text = _last_word(worker.sock)
         worker.close()
         how = f"signal {ended.signal}" if ended.signal is not None else f"exit code {ended.exit_code}"
         self.logger.info("worker %d (pid %d) has ended with %s: %s %s", ended.node_id, ended.pid, how, word, text)
-        if word == "gone" or _has_closed(self._path):
-            self._is_over = True
         if self._is_over or word == "done":
+            return
+        if path == self._path and (word == "gone" or _has_closed(path)):
+            await self._find_next_path()
+        if path != self._path or self._is_over:
+            if not self._is_over:
+                await self._start_one(template)
             return
         if word == "refused":
             raise StartupError(f"the manager at {HOST}:{self.port} does not take these workers: {text}")

@@ -10,7 +10,7 @@ started, and then others in their places.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -51,7 +51,6 @@ class WorkerPool:
     _template: Template | None = None
     _template_is_there: trio.Event = attrs.Factory(trio.Event)
     _serial: int = 0
-    _names: Counter[str] = attrs.Factory(Counter)
     _early_exits: dict[int, WorkerExit] = attrs.Factory(dict)
     _given_up: set[int] = attrs.Factory(set)
     """Workers that have not started, until their exits have come."""
@@ -113,13 +112,13 @@ class WorkerPool:
         """Id and name for the next worker; raises `StartupError` when all ids are used up."""
         self._serial += 1
         node_id = self.node.lower_id_bound + self._serial
-        if node_id >= self.node.upper_id_bound:
+        if node_id >= self.node.ids.workers_upper:
             raise StartupError(f"{self.node.name} has used up its worker ids")
-        self._names[letter] += 1
-        return node_id, f"{self.node.name}.{letter}{self._names[letter]}"
+        self.node.num_named[letter] += 1
+        return node_id, f"{self.node.name}.{letter}{self.node.num_named[letter]}"
 
     def _has_ids(self) -> bool:
-        return self.node.lower_id_bound + self._serial + 1 < self.node.upper_id_bound
+        return self.node.lower_id_bound + self._serial + 1 < self.node.ids.workers_upper
 
     async def adopt(
         self, process: WorkerProcess, conn: Connection, template: Template | None = None, *, is_extra: bool = False
@@ -162,7 +161,8 @@ class WorkerPool:
         """Wait for the end of all workers, who have been told, so long at most; the template kills the others."""
         with trio.move_on_after(within_s):
             for worker in self.workers.values():
-                await worker.process.wait_ended()
+                with suppress(trio.ClosedResourceError):  # it was killed by who watches it
+                    await worker.process.wait_ended()
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 

@@ -6,6 +6,9 @@ import enum
 from collections.abc import Sequence
 from typing import NamedTuple
 
+FRAMES_SPAN = 1_000_000
+"""The frames of a link that is not the first of its name are counted from so many times ``number`` of its opening."""
+
 
 class Kind(enum.StrEnum):
     """What has happened."""
@@ -15,7 +18,7 @@ class Kind(enum.StrEnum):
     DELIVER = "deliver"
     """``node`` has got frame ``number`` of ``peer``; ``what`` names its messages."""
     OPEN = "open"
-    """``node`` and ``peer`` (its boss, or the server of a client) have a link."""
+    """``node`` and ``peer`` (its boss, or the server of a client) have a link; ``number`` counts those of this name."""
     CLOSE = "close"
     """``node`` knows that its link to ``peer`` has ended; ``detail`` says how."""
     BORN = "born"

@@ -164,9 +164,10 @@ class _Body:
             await trio.lowlevel.checkpoint()
 
     async def _end(self, cluster: Cluster) -> None:
-        """After the shutdown nothing may be left, but managers whose boss has never come."""
-        cluster.dismiss_unclaimed()
+        """After the shutdown nothing may be left, but managers that wait for a boss."""
         await cluster.stop()
+        await self.clock.wait_quiet(self.clock.now + REST_S)
+        cluster.dismiss_unclaimed()
         await self.clock.wait_quiet(self.clock.now + REST_S)
         left = [*cluster.node_processes, *cluster.processes]
         if left:

@@ -1,14 +1,15 @@
 """What is sent over a link arrives in the order in which it was sent, each frame once, none left out.
 
-A link may end and take the last frames with it. Those whose name may stand for two links at a time (a second client
-under the name of another, a manager that comes back) are left out.
+A link may end and take the last frames with it. The next one of its name may be opened before its frames have come, so
+frames are numbered in a span for each. Those whose name may stand for two links at a time (a second client under the
+name of another, a manager that comes back) are left out.
 """
 
 from __future__ import annotations
 
 from collections import deque
 
-from triort.testing._events import Event, Kind
+from triort.testing._events import FRAMES_SPAN, Event, Kind
 from triort.testing._plan.plan import FaultKind
 from triort.testing._run import Checker, World
 
@@ -24,7 +25,7 @@ class OncePerLink(Checker):
     def begin(self, world: World) -> None:
         """The run starts."""
         super().begin(world)
-        self._under_way: dict[tuple[str, str], deque[int]] = {}
+        self._under_way: dict[tuple[str, str, int], deque[int]] = {}
         self._twofold = {fault.target for fault in world.plan.faults if fault.kind in TWOFOLD}
 
     def see(self, event: Event) -> None:
@@ -33,14 +34,14 @@ class OncePerLink(Checker):
             return
         match event.kind:
             case Kind.OPEN:
-                self._under_way.pop((event.node, event.peer), None)
-                self._under_way.pop((event.peer, event.node), None)
+                self._under_way.pop((event.node, event.peer, event.number), None)
+                self._under_way.pop((event.peer, event.node, event.number), None)
             case Kind.SEND:
-                frames = self._under_way.setdefault((event.node, event.peer), deque())
+                frames = self._under_way.setdefault((event.node, event.peer, event.number // FRAMES_SPAN), deque())
                 if not frames or frames[-1] != event.number:  # one event for each message, or for each frame
                     frames.append(event.number)
             case Kind.DELIVER:
-                self._check(event, self._under_way.get((event.peer, event.node)))
+                self._check(event, self._under_way.get((event.peer, event.node, event.number // FRAMES_SPAN)))
 
     def _check(self, event: Event, frames: deque[int] | None) -> None:
         if not frames or event.number not in frames:

@@ -1,6 +1,6 @@
 """Servers and managers of tier 1: the real core, and what `triort._node` does around it.
 
-Watch the workers' pages, blame and replace those that die, end when the boss or the last manager below is gone.
+Watch the workers' pages, blame and replace those that die, end when the boss is gone and come again as another one.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from triort._model.outcomes import Crash
 from triort.testing._events import Kind, Violation
 from triort.testing._tier1.alarms import Alarm
 from triort.testing._tier1.nodes import Node
+from triort.testing._tier1.rejoins import rejoin_later
 from triort.testing._tier1.wires import Frame, Pipe
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class PoolWorker:
 
 
 class Boss(Node):
-    """A server or a manager. ``has_managers``: it has connected to managers, and cannot be without."""
+    """A server or a manager. ``has_managers``: it has connected to managers, and has no workers of its own."""
 
     def __init__(self, cluster: Cluster, name: str, core: NodeCore, level: int, has_managers: bool) -> None:
         super().__init__(cluster, name)
@@ -180,20 +181,16 @@ class Boss(Node):
         self._disconnect(pipe, None)
         self.perform()
 
-    def _fail(self, reason: str) -> None:
-        """Something has happened that this node cannot run on with."""
-        self.tell(Kind.LOG, detail=reason)
-        self.core.handle_system_error(reason)
-        self.core.handle_shutdown()
-
     def _disconnect(self, pipe: Pipe, blame: Loss | None) -> None:
         core = self.core
         core.now = self.clock.now
+        had_managers = bool(core.managers)
         core.handle_disconnect(pipe, blame)
         if pipe is self.above and core.running:
             core.handle_shutdown()
-        if core.running and self.has_managers and not core.employees:
-            self._fail(f"{self.name} has lost all of its managers")
+            rejoin_later(self.cluster, self, pipe.far)
+        if core.running and had_managers and not core.employees:
+            self.tell(Kind.LOG, detail=f"{self.name} has lost all of its managers; what waits here waits for one")
 
     def worker_exited(self, pipe: Pipe, worker: Worker, root: Address, how: str) -> None:
         """The process of a worker has ended, with a task on its CPU if ``root`` is not 0."""

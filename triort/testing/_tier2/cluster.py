@@ -30,7 +30,7 @@ from triort._node.server import Server
 from triort._node.server_base import DEFAULT_MANAGER_PORT, ServerBase
 from triort._transport.memory import MemoryConnection
 from triort._wire import payload
-from triort.testing._events import Event, Kind, Outcome, Violation
+from triort.testing._events import FRAMES_SPAN, Event, Kind, Outcome, Violation
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import Plan
 from triort.testing._run import Trace
@@ -67,6 +67,7 @@ class Cluster:
         self.violation: Violation | None = None
         self.scope = trio.CancelScope()
         self.listeners: dict[int, SimListener] = {}
+        self.opened = trio.lowlevel.ParkingLot()
         self.processes: dict[str, SimProcess] = {}
         self.node_processes: dict[str, NodeProcess] = {}
         self.wires: dict[str, Wire] = {}
@@ -77,6 +78,7 @@ class Cluster:
         self.tells_calls = False
         self.on_outcome: Callable[[str], object] = lambda task: None
         self._flips: Counter[str] = Counter()
+        self._wire_serials: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None
         self._pid = 100
         self._port = DEFAULT_MANAGER_PORT - 1
@@ -150,12 +152,12 @@ class Cluster:
     # -- links ---------------------------------------------------------------------------------------------------
 
     def open_wire(self, name: str, boss: str, employee: str) -> Wire:
-        """A link, under the name of its lower end; frames are counted on where one of that name has been before."""
-        last = self.wires.get(name)
-        first = (0, 0) if last is None else (last.down.number, last.up.number)
+        """A link, under the name of its lower end; each has a span of its own for the numbers of its frames."""
+        serial = self._wire_serials[name]
+        self._wire_serials[name] += 1
         level = 0 if name.startswith("c") else name.count(".") + 1
-        wire = self.wires[name] = Wire(self, name, boss, employee, level, first)
-        self.tell(Kind.OPEN, employee, name, peer=boss)
+        wire = self.wires[name] = Wire(self, name, boss, employee, level, serial * FRAMES_SPAN)
+        self.tell(Kind.OPEN, employee, name, peer=boss, number=serial)
         return wire
 
     def latency_s(self, wire: Wire, way: str, number: int) -> float:
@@ -270,7 +272,7 @@ class Cluster:
         self.processes.pop(process.name, None)
 
     def dismiss_unclaimed(self) -> None:
-        """End the managers that were to join and whose boss has never come: they would wait for ever."""
+        """End the managers that wait for a boss: they would do so for ever."""
         for name, process in list(self.node_processes.items()):
             if isinstance(process.node, Manager) and process.node.boss is None:
                 self.kill_node(name, "nobody has come for it")

@@ -164,12 +164,19 @@ class SimMachine:
                 wait_s = min(wait_s * DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S)
         raise StartupError(f"cannot connect to {host}:{port}: connection refused (attempts: {attempt})")
 
+    async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
+        """Wait so long, and until somebody listens there: who dials for ever would keep the cluster from rest."""
+        await trio.sleep(wait_s)
+        while port not in self.cluster.listeners:
+            await self.cluster.opened.park()
+
     async def listen(self, host: str, port: int) -> list[SimListener]:
         """Listen; the port is this node's own."""
         await trio.lowlevel.checkpoint()
         if port in self.cluster.listeners:
             raise StartupError(f"cannot listen on {host}:{port}: address already in use")
         listener = self.cluster.listeners[port] = SimListener(self, port)
+        self.cluster.opened.unpark_all()
         return [listener]
 
     @asynccontextmanager

@@ -136,7 +136,8 @@ class _Outcome:
                 cluster.violate(violation)
 
     async def _check_end(self, cluster: Cluster) -> None:
-        """After the shutdown nothing may be left, but managers whose boss has never come."""
+        """After the shutdown nothing may be left, but managers that wait for a boss."""
+        await self.clock.wait_quiet(cluster.now + REST_S)
         cluster.dismiss_unclaimed()
         await self.clock.wait_quiet(cluster.now + REST_S)
         left = [*cluster.node_processes, *cluster.processes, *cluster.leftovers()]

@@ -67,15 +67,15 @@ class Wire:
 
     __slots__ = ("air", "boss", "boss_end", "down", "employee", "employee_end", "is_open", "level", "name", "up")
 
-    def __init__(self, air: Air, name: str, boss: str, employee: str, level: int, first: tuple[int, int]) -> None:
+    def __init__(self, air: Air, name: str, boss: str, employee: str, level: int, first: int) -> None:
         self.air = air
         self.name = name
         self.boss = boss
         self.employee = employee
         self.level = level
         self.boss_end, self.employee_end = open_memory_pair(boss, employee, self)
-        self.down = Direction(boss, employee, "down", first[0])
-        self.up = Direction(employee, boss, "up", first[1])
+        self.down = Direction(boss, employee, "down", first)
+        self.up = Direction(employee, boss, "up", first)
         self.is_open = True
 
     def way_from(self, end: MemoryConnection) -> Direction:
