@@ -1,5 +1,6 @@
 """Interrupts reach the task that they are meant for, in its own frames, and no other."""
 
+import _weakrefset
 import os
 import random
 import signal
@@ -75,6 +76,7 @@ TRIOS = trio.__file__
         (["user.py", "lib.py"], Allowed.INTERRUPT),
         (["<frozen importlib._bootstrap>", "user.py"], Allowed.MAIL),
         (["lib.py", "<frozen importlib._bootstrap_external>", "user.py"], Allowed.MAIL),
+        ([_weakrefset.__file__, "user.py"], Allowed.MAIL),
         ([OURS, "user.py"], Allowed.NOTHING),
         (["lib.py", TRIOS, "user.py"], Allowed.NOTHING),
         (["<frozen importlib._bootstrap>", OURS], Allowed.NOTHING),

@@ -7,15 +7,18 @@ up to the frame where triort called the user's function:
 * May the runtime do its own business here (read mail, note cancels, hand back tasks)? Not if a frame of triort or
   trio lies there: it may be in the middle of the very same business.
 * May `TaskInterrupted` be raised here? Not in those, and not inside an import either: an interrupted import was seen
-  to leave half-made modules behind.
+  to leave half-made modules behind. Nor in what the standard library does when a weakly referenced object goes: from
+  such a callback nothing is raised, it is printed and lost.
 
 A poke that meets a "no" does nothing; the boss pokes again in a few milliseconds.
 """
 
 from __future__ import annotations
 
+import _weakrefset
 import enum
 import os
+import weakref
 from types import CodeType, FrameType
 
 import trio
@@ -24,6 +27,7 @@ FRAMES_MAX = 100_000
 
 _TRIORT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _OWN = (_TRIORT, os.path.dirname(os.path.abspath(trio.__file__)) + os.sep)
+_CALLBACKS = (_weakrefset.__file__, weakref.__file__)
 
 
 class Allowed(enum.Enum):
@@ -42,7 +46,7 @@ def allowed_for(file_names: list[str]) -> Allowed:
     for name in file_names:
         if name.startswith(_OWN):
             return Allowed.NOTHING
-        if name.startswith("<frozen importlib"):
+        if name.startswith("<frozen importlib") or name in _CALLBACKS:
             answer = Allowed.MAIL
     return answer
 
