@@ -41,6 +41,17 @@ def test_a_link_that_vanishes_is_found_out_by_both_sides(seed: int) -> Plan:
     return only(seed, FaultKind.VANISH)
 
 
+@scenario(seeds=6, tiers=(2,), marks=("a silent connection is given up", "a session goes on over another connection"))
+def test_real_nodes_dial_again_where_a_link_is_silent(seed: int) -> Plan:
+    kind = (FaultKind.HALF_OPEN, FaultKind.VANISH)[seed % 2]
+    return with_faults(flat(seed, [2, 2], 60), fault(kind, f"m{seed // 2 % 2}", 0.02, side="boss" if seed % 4 else ""))
+
+
+@scenario(seeds=6, tiers=(2,), marks=("a link is over by time",))
+def test_the_jobs_of_a_client_that_dies_end_with_its_lease(seed: int) -> Plan:
+    return with_faults(flat(seed, [2, 2], 60), fault(FaultKind.CLIENT_DEATH, "c0", 0.02))
+
+
 @scenario(seeds=SEEDS, tiers=(1,), expected=EXPECTED[FaultKind.STALE_INCARNATION])
 def test_a_manager_that_was_given_up_may_come_back(seed: int) -> Plan:
     return only(seed, FaultKind.STALE_INCARNATION)

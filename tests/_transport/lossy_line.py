@@ -5,9 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 
+from tests._transport.check_connection import SPEC
 from triort._model import messages as m
+from triort._model.ids import Address
+from triort._model.limits import CHUNK_BYTES
 from triort._transport.session import SessionConnection
 from triort._transport.sockets import SocketConnection
+
+BULK = 2 * CHUNK_BYTES + 1
 
 
 class Line:
@@ -96,3 +101,25 @@ class Pair:
             self.end(side).close()
         for line in self.lines:
             line.close()
+
+
+def message(kind: str, number: int) -> m.Received:
+    match kind:
+        case "update":
+            return m.Update(number, 0), []
+        case "want":
+            return m.Want(number), []
+        case "waiting":
+            return m.Waiting(number, 0), []
+        case "cancel":
+            return m.Cancel([Address(number - 1)]), []
+        case "submit":
+            return m.Submit(0, [SPEC], [Address(number)], [0], [3]), [b"abc"]
+        case _:
+            return m.Submit(0, [SPEC], [Address(number)], [0], [BULK]), [number.to_bytes(4, "big") + bytes(BULK - 4)]
+
+
+def send(pair: Pair, side: str, *messages: m.Received) -> None:
+    for each in messages:
+        pair.end(side).send_nowait(*each)
+    pair.end(side).flush_nowait()

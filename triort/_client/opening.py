@@ -14,11 +14,14 @@ import trio
 from triort._client.client import Client
 from triort._client.returning import serve_links
 from triort._client.session import Reopen, Session
+from triort._core.pulse import Role
 from triort._model.limits import DIAL_S
 from triort._model.messages import Options, Welcome
 from triort._node.handshake import greet, make_hello
-from triort._transport.connection import Connection
-from triort._transport.tcp import dial_tcp, parse_endpoint
+from triort._node.machine import Basis, OwnMachine
+from triort._node.sessions import Dial, dialled, new_number
+from triort._transport.connection import Connection, RawConnection
+from triort._transport.tcp import parse_endpoint
 
 _DEFAULT_ADDRESS = "127.0.0.1:7472"
 
@@ -51,22 +54,30 @@ async def open_client(address: str | None = None) -> AsyncIterator[Client]:
         yield client
 
 
+async def greet_server(
+    basis: Basis, raw: RawConnection, name: str, dial: Dial, token: int = 0
+) -> tuple[Connection, Welcome]:
+    """The session over a connection that has just been dialled, with ``dial`` for the next ones; raises
+    `StartupError`."""
+    hello, asked_at = make_hello("client", name, session=new_number(basis), client=token), basis.now()
+    try:
+        answer, mail = await greet(raw, hello)
+    except BaseException:
+        raw.close()
+        raise
+    return dialled(basis, Role.CLIENT, raw, hello, mail, dial, asked_at), answer
+
+
 @asynccontextmanager
 async def dial_client(address: str | None, timeout_s: float) -> AsyncIterator[Client]:
     """As `open_client`, with another patience."""
     host, port = parse_endpoint(address or _DEFAULT_ADDRESS, 7472)
     name = f"{os.path.basename(sys.argv[0] or 'python')}[{os.getpid()}]"
-    hello = make_hello("client", name, client=secrets.randbits(62) + 1)
+    machine, token = OwnMachine(), secrets.randbits(62) + 1
 
     async def open_link(timeout_s: float) -> tuple[Connection, Welcome]:
-        conn = await dial_tcp(host, port, timeout_s=timeout_s)
-        try:
-            welcome, _ = await greet(conn, hello)
-        except BaseException:
-            conn.close()
-            raise
-        conn.lift_limit()
-        return conn, welcome
+        raw = await machine.dial(host, port, timeout_s=timeout_s)
+        return await greet_server(machine, raw, name, partial(machine.dial_once, host, port), token)
 
     conn, welcome = await open_link(timeout_s)
     async with serve_session(conn, partial(open_link, DIAL_S) if welcome.journal else None) as client:

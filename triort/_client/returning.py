@@ -13,6 +13,7 @@ import trio
 from triort._client.session import Session
 from triort._model.errors import StartupError
 from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, LEASE_S, RETURNS_MAX
+from triort._node.sessions import keep
 
 
 async def serve_links(session: Session) -> None:
@@ -22,6 +23,7 @@ async def serve_links(session: Session) -> None:
         while session.lost is None:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(session.conn.run_writer)
+                nursery.start_soon(keep, session.conn)
                 reason = await session.read()
                 nursery.cancel_scope.cancel()
             await _come_back(session, reason)

@@ -92,7 +92,9 @@ def pull_back(node: NodeCore, idle: int) -> None:
 
 
 def _ask_below(node: NodeCore, needed: int) -> None:
-    holders = [employee for employee in node.managers if employee.backlog > 0] if needed else []
+    holders = (
+        [employee for employee in node.managers if employee.backlog > 0 and not employee.is_stalled] if needed else []
+    )
     if not holders:
         return
     needed -= answers_due(node)

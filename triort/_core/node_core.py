@@ -218,7 +218,7 @@ class NodeCore:
         if on_its_way and new_idle_count:
             sometimes("an idle count crosses what will make it wrong")
         employee.waits = new_idle_count > on_its_way
-        employee.num_idle_workers = max(min(new_idle_count, employee.num_workers) - on_its_way, 0)
+        employee.set_idle(max(min(new_idle_count, employee.num_workers) - on_its_way, 0))
         if employee.num_idle_workers:
             employee.stuck_until = 0.0
         self.schedule_tasks([])

@@ -59,6 +59,10 @@ class Employee:
     """A worker for one suspect, in no count of workers; see `suspects`."""
     waits: bool = False
     """By the last word of the worker, all that it has waits for others."""
+    is_stalled: bool = False
+    """Whether its link has no connection at present: it gets nothing, and has no idle workers for all that is known."""
+    idle_before: int = 0
+    """How many it had when the connection broke."""
     done: int = 0
     mark: tuple[float, int] = (0.0, 0)
     """When its rate was last asked for, and how many tasks it had done by then."""
@@ -74,6 +78,25 @@ class Employee:
     def conn(self) -> object:
         """The opaque link value."""
         return self.link.conn
+
+    def set_idle(self, count: int) -> None:
+        """So many of its workers are idle; while its link has no connection, that is for later."""
+        if self.is_stalled:
+            self.idle_before = count
+        else:
+            self.num_idle_workers = count
+
+    def stall(self) -> None:
+        """Its link has lost the connection."""
+        if not self.is_stalled:
+            self.is_stalled = True
+            self.idle_before, self.num_idle_workers = self.num_idle_workers, 0
+
+    def recover(self) -> None:
+        """Its link has a connection again. Nothing was given to it meanwhile."""
+        if self.is_stalled:
+            self.is_stalled = False
+            self.num_idle_workers, self.idle_before = self.idle_before, 0
 
     @property
     def is_poor(self) -> bool:
@@ -126,7 +149,7 @@ class Placement:
         poor, and to all what did not come from below."""
         takers = [
             e for e in employees if (link := e.link).queued_us < CREDIT_US * e.num_workers
-            and link.queued < CREDIT_TASKS_MAX and e.stuck_until <= now
+            and link.queued < CREDIT_TASKS_MAX and e.stuck_until <= now and not e.is_stalled
         ]  # fmt: skip
         poor = [employee for employee in takers if employee.is_poor or employee in hungry]
         if poor:

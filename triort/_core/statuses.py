@@ -36,7 +36,7 @@ class StatusDesk:
 
     def ask(self, request: int, conn: object) -> None:
         """Somebody on ``conn`` wants the state of this node and all below it."""
-        managers = [employee for employee in self.core.employees if employee.kind == "manager"]
+        managers = [each for each in self.core.employees if each.kind == "manager" and not each.is_stalled]
         self.serial += 1
         number = self.serial
         self.rounds[number] = _Round(request, conn, {employee.conn for employee in managers}, {})
@@ -57,7 +57,12 @@ class StatusDesk:
         for number, current in list(self.rounds.items()):
             if current.conn == conn:
                 del self.rounds[number]
-            elif conn in current.missing:
+        self.do_without(conn)
+
+    def do_without(self, conn: object) -> None:
+        """Nothing comes over this link, for a while at least: nobody waits for it."""
+        for number, current in list(self.rounds.items()):
+            if conn in current.missing:
                 current.missing.discard(conn)
                 self._finish(number)
 
@@ -107,5 +112,5 @@ def _of_employee(employee: Employee, now: float) -> NodeStatus:
         done=employee.done,
         rate=rate,
         memory_bytes=employee.memory_bytes,
-        state="for a suspect" if employee.is_extra else "",
+        state="stalled" if employee.is_stalled else "for a suspect" if employee.is_extra else "",
     )

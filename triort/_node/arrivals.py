@@ -11,9 +11,9 @@ from triort._model.errors import ProtocolError
 from triort._model.messages import Hello
 from triort._node.handshake import receive_hello
 from triort._node.machine import Listener
-from triort._transport.connection import Connection
+from triort._transport.connection import RawConnection
 
-Arrival = tuple[Connection, Hello]
+Arrival = tuple[RawConnection, Hello]
 Welcomer = Callable[[Arrival], Awaitable[None]]
 
 
@@ -43,7 +43,7 @@ async def serve_arrivals(
 
 
 async def _let_in(
-    conn: Connection, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
+    conn: RawConnection, roles: tuple[str, ...], then: Welcomer, note: Callable[[ProtocolError], None]
 ) -> None:
     try:
         hello = await receive_hello(conn, roles)

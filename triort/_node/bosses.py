@@ -8,16 +8,19 @@ another, healthy boss is refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
+from triort._core.pulse import Role
 from triort._model.errors import ProtocolError, StartupError
 from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, RETRY_WAIT_MAX_S
 from triort._model.messages import Hello, Received
 from triort._node.handshake import Refused, greet, make_hello, refuse, welcome
-from triort._transport.connection import Connection
+from triort._node.sessions import dialled, new_number
+from triort._transport.connection import Connection, RawConnection
 
 if TYPE_CHECKING:
     from triort._node.server_base import ServerBase
@@ -43,14 +46,15 @@ class BossDoor:
     _next: Boss | None = None
     _arrived: trio.Event = attrs.Factory(trio.Event)
 
-    def arrive(self, conn: Connection, hello: Hello) -> None:
+    def arrive(self, conn: RawConnection, hello: Hello) -> None:
         """A boss has come: it is welcome, or refused with a `ProtocolError`."""
         if self._next is not None or not self.give_up():
             refuse(conn, f"{self.node.name} has a boss already", again=True)
         if not 0 <= hello.lower_id < hello.upper_id:
             raise ProtocolError(f"{conn.name} gives no ids")
         welcome(conn, self.node.name, hello.lower_id)
-        self._next = Boss(conn, hello.name, hello.lower_id, hello.upper_id)
+        link = self.node.sessions.accepted(self.node.machine, Role.EMPLOYEE, conn, hello)
+        self._next = Boss(link, hello.name, hello.lower_id, hello.upper_id)
         self._arrived.set()
 
     async def wait_next(self) -> Boss:
@@ -88,9 +92,12 @@ async def join_boss(node: ServerBase, host: str, port: int, *, listens_at: int, 
 
 
 async def _join_once(node: ServerBase, host: str, port: int, listens_at: int) -> Boss:
-    conn = await node.machine.dial(host, port, timeout_s=DIAL_S)
+    machine = node.machine
+    conn = await machine.dial(host, port, timeout_s=DIAL_S)
+    hello = make_hello("employee", node.name, port=listens_at, session=new_number(machine))
+    asked_at = machine.now()
     try:
-        answer, mail = await greet(conn, make_hello("employee", node.name, port=listens_at))
+        answer, mail = await greet(conn, hello)
         conn.lift_limit()
         conn.name = answer.name
         if not 0 <= answer.lower_id < answer.upper_id:
@@ -98,4 +105,5 @@ async def _join_once(node: ServerBase, host: str, port: int, listens_at: int) ->
     except BaseException:
         conn.close()
         raise
-    return Boss(conn, answer.name, answer.lower_id, answer.upper_id, mail)
+    link = dialled(machine, Role.EMPLOYEE, conn, hello, mail, partial(machine.dial_once, host, port), asked_at)
+    return Boss(link, answer.name, answer.lower_id, answer.upper_id)

@@ -26,11 +26,20 @@ class Refused(StartupError):
 
 
 def make_hello(
-    role: str, name: str, *, lower_id: int = 0, upper_id: int = 0, pid: int = 0, port: int = 0, client: int = 0
+    role: str,
+    name: str,
+    *,
+    lower_id: int = 0,
+    upper_id: int = 0,
+    pid: int = 0,
+    session: int = 0,
+    port: int = 0,
+    client: int = 0,
 ) -> Hello:
     """What this process says of itself when it dials."""
     ours = PROTOCOL_VERSION, __version__, PYTHON, CLUSTER
-    return Hello(*ours, role, name, lower_id, upper_id, pid, port=port, client=client)
+    ids = (lower_id, upper_id, pid)
+    return Hello(*ours, role, name, *ids, session, port=port, client=client)
 
 
 async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]]:
@@ -105,11 +114,18 @@ async def receive_hello(conn: Connection, roles: tuple[str, ...]) -> Hello:
 
 
 def welcome(
-    conn: Connection, name: str, node_id: int = 0, *, lower_id: int = 0, upper_id: int = 0, journal: bool = False
+    conn: Connection,
+    name: str,
+    node_id: int = 0,
+    *,
+    lower_id: int = 0,
+    upper_id: int = 0,
+    received: int = 0,
+    journal: bool = False,
 ) -> None:
     """Let the peer in; a manager that joins hears which ids it has."""
     ours = PROTOCOL_VERSION, __version__, PYTHON, CLUSTER
-    conn.send_nowait(Welcome(*ours, name, node_id, lower_id, upper_id, journal=journal))
+    conn.send_nowait(Welcome(*ours, name, node_id, lower_id, upper_id, received, journal=journal))
     conn.flush_nowait()
 
 

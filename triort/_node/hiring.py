@@ -18,11 +18,14 @@ from triort._core.id_ranges import Range
 from triort._core.links import Link
 from triort._core.node_core import Direction
 from triort._core.placement import Employee
+from triort._core.pulse import Role
+from triort._core.stalls import note_stall
 from triort._model.errors import ProtocolError, StartupError
 from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, RETRY_WAIT_MAX_S
-from triort._model.messages import Hello, Message, Shutdown, Started
+from triort._model.messages import Hello, Message, Received, Shutdown, Started
 from triort._node.handshake import Refused, greet, make_hello, receive_started, refuse, welcome
-from triort._transport.connection import Connection
+from triort._node.sessions import dialled, is_healthy, keep, new_number
+from triort._transport.connection import Connection, RawConnection
 
 if TYPE_CHECKING:
     from triort._node.machine import Retry
@@ -55,19 +58,23 @@ async def connect(node: ServerBase, endpoint: Endpoint, lower: int, upper: int, 
 
 async def _connect_once(node: ServerBase, endpoint: Endpoint, lower: int, upper: int, on_retry: Retry) -> None:
     ip, port = endpoint
-    conn = await node.machine.dial(ip, port, timeout_s=DIAL_S, on_retry=on_retry)
+    machine = node.machine
+    raw = await machine.dial(ip, port, timeout_s=DIAL_S, on_retry=on_retry)
+    hello = make_hello("boss", node.name, lower_id=lower, upper_id=upper, session=new_number(machine))
+    conn: Connection = raw
     try:
-        answer, rest = await greet(conn, make_hello("boss", node.name, lower_id=lower, upper_id=upper))
-        conn.lift_limit()
-        conn.name = answer.name
-        started, rest = await receive_started(conn, rest, f"manager {answer.name} at {ip}:{port}")
+        answer, mail = await greet(raw, hello)
+        raw.name = answer.name
+        dial = partial(machine.dial_once, ip, port)
+        conn = dialled(machine, Role.BOSS, raw, hello, mail, dial, machine.now(), partial(_note_break, node))
+        node.start_soon(keep, conn)
+        started, rest = await receive_started(conn, [], f"manager {answer.name} at {ip}:{port}")
     except BaseException:
         conn.close()
         raise
     employee = _manager(conn, answer.name, lower, upper, started)
     employee.endpoint = endpoint
-    node.sel.put_nowait(node.add_employee, employee)
-    node.serve_employee(conn, rest)
+    _begin(node, employee, conn, rest)
 
 
 async def connect_again(node: ServerBase, endpoint: Endpoint, ids: Range | None = None) -> None:
@@ -98,7 +105,7 @@ def _give_up(address: str, attempt: int, reason: str) -> NoReturn:
     raise _NotThere(f"cannot connect to {address}: {reason}")
 
 
-def let_join(node: ServerBase, conn: Connection, hello: Hello) -> None:
+def let_join(node: ServerBase, conn: RawConnection, hello: Hello) -> None:
     """A manager has come by itself: it gets ids and is in the books once it has started. Raises `ProtocolError`,
     having sent a REFUSE, when it cannot be taken."""
     if not node.running:
@@ -109,10 +116,13 @@ def let_join(node: ServerBase, conn: Connection, hello: Hello) -> None:
     node.start_soon(_wait_started, node, conn, hello, *ids)
 
 
-async def _wait_started(node: ServerBase, conn: Connection, hello: Hello, lower: int, upper: int) -> None:
+async def _wait_started(node: ServerBase, raw: RawConnection, hello: Hello, lower: int, upper: int) -> None:
+    conn: Connection = raw
     try:
-        welcome(conn, node.name, lower_id=lower, upper_id=upper)
-        conn.name = hello.name
+        welcome(raw, node.name, lower_id=lower, upper_id=upper)
+        raw.name = hello.name
+        conn = node.sessions.accepted(node.machine, Role.BOSS, raw, hello, partial(_note_break, node))
+        node.start_soon(keep, conn)
         started, rest = await receive_started(conn, [], f"manager {hello.name!a}, which wants to join,")
     except (StartupError, ProtocolError) as exc:
         node.logger.warning("%s: %s", node.name, exc)
@@ -121,8 +131,19 @@ async def _wait_started(node: ServerBase, conn: Connection, hello: Hello, lower:
     except BaseException:
         conn.close()
         raise
-    node.sel.put_nowait(node.add_employee, _manager(conn, hello.name, lower, upper, started))
-    node.serve_employee(conn, rest)
+    _begin(node, _manager(conn, hello.name, lower, upper, started), conn, rest)
+
+
+def _begin(node: ServerBase, employee: Employee, conn: Connection, mail: list[Received]) -> None:
+    node.sel.put_nowait(node.add_employee, employee)
+    if not is_healthy(conn):
+        _note_break(node, conn, True)
+    node.serve_employee(conn, mail)
+
+
+def _note_break(node: ServerBase, conn: Connection, is_broken: bool) -> None:
+    """A link to a manager has lost its connection, or has one again."""
+    node.sel.put_nowait(note_stall, node, conn, is_broken)
 
 
 def _manager(conn: Connection, name: str, lower: int, upper: int, started: Started) -> Employee:

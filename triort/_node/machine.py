@@ -19,8 +19,8 @@ import trio
 from triort._node.journal import JournalStore
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import open_template
-from triort._transport.connection import Connection
-from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+from triort._transport.connection import Connection, RawConnection
+from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, dial_tcp_once, listen_tcp
 
 Retry = Callable[[int, str], None]
 
@@ -102,19 +102,15 @@ class Listener(Protocol):
     def port(self) -> int:
         """The port, also where any free one was asked for."""
 
-    async def accept(self) -> Connection:
+    async def accept(self) -> RawConnection:
         """Wait for the next connection; raises `trio.ClosedResourceError` once this is closed."""
 
     def close(self) -> None:
         """Stop listening; idempotent."""
 
 
-class Machine(Protocol):
-    """What a node needs of the machine that it runs on."""
-
-    @property
-    def pid(self) -> int:
-        """The number of the node's process."""
+class Basis(Protocol):
+    """What a client needs, too: a clock, and dice."""
 
     def choose(self, name: str, n: int) -> int:
         """Draw from ``range(n)``; the name is the same for the same kind of decision."""
@@ -125,11 +121,25 @@ class Machine(Protocol):
     def deadline(self, when: float) -> float:
         """What the node's clock calls ``when``, on trio's clock."""
 
+    async def wait_for(self, news: trio.Event, until: float, *, idly: bool) -> None:
+        """Wait for the event, until that time on trio's clock; ``idly``: for a routine that is no work in itself."""
+
+
+class Machine(Basis, Protocol):
+    """What a node needs of the machine that it runs on."""
+
+    @property
+    def pid(self) -> int:
+        """The number of the node's process."""
+
     def page_clock_s(self) -> float:
         """The clock in which workers publish their deadlines."""
 
-    async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> Connection:
+    async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> RawConnection:
         """Connect, again and again for ``timeout_s``; raises `StartupError` with the address."""
+
+    async def dial_once(self, host: str, port: int) -> RawConnection:
+        """Connect, in one attempt; raises `OSError`, and `ConnectionRefusedError` where nobody listens."""
 
     async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
         """Wait before dialling somebody again who was not there: so long, or longer if he is known to be away."""
@@ -158,7 +168,7 @@ class TcpListener:
         """The real port."""
         return int(self.sock.getsockname()[1])
 
-    async def accept(self) -> Connection:
+    async def accept(self) -> RawConnection:
         """Wait for the next connection; see `accept_tcp`."""
         return await accept_tcp(self.sock)
 
@@ -190,9 +200,18 @@ class OwnMachine:
         """The monotonic clock, which all processes here share."""
         return time.perf_counter()
 
-    async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> Connection:
+    async def wait_for(self, news: trio.Event, until: float, *, idly: bool) -> None:
+        """Wait for the event, until that time."""
+        with trio.CancelScope(deadline=until):
+            await news.wait()
+
+    async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> RawConnection:
         """Connect over TCP."""
         return await dial_tcp(host, port, timeout_s=timeout_s, on_retry=on_retry)
+
+    async def dial_once(self, host: str, port: int) -> RawConnection:
+        """Connect over TCP, in one attempt."""
+        return await dial_tcp_once(host, port)
 
     async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
         """Sleep."""

@@ -11,7 +11,8 @@ from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
 from triort._model.errors import ConnectionLost, StartupError
 from triort._model.limits import NAME_CHARS_MAX
-from triort._model.messages import Hello, Started, SystemError_
+from triort._model.messages import Started, SystemError_
+from triort._node.arrivals import Arrival
 from triort._node.bosses import Boss, BossDoor, join_boss
 from triort._node.checks import check_memory_limit, check_num_workers, check_port, describe, single_error
 from triort._node.handshake import refuse
@@ -19,6 +20,7 @@ from triort._node.hiring import let_join, send_last
 from triort._node.machine import Listener
 from triort._node.rendezvous import open_rendezvous
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT, ServerBase
+from triort._node.sessions import is_healthy, keep
 from triort._transport.connection import Connection
 
 
@@ -110,7 +112,7 @@ class Manager(ServerBase):
                         listener.close()
                 nursery.cancel_scope.cancel()
 
-    async def _welcome(self, arrival: tuple[Connection, Hello]) -> None:
+    async def _welcome(self, arrival: Arrival) -> None:
         conn, hello = arrival
         if hello.role == "employee":
             let_join(self, conn, hello)
@@ -128,7 +130,7 @@ class Manager(ServerBase):
         """Whether another boss may come: there is none, or it is not to be heard and is left now."""
         if self._boss_conn is None or not self.running:
             return True
-        if self.is_healthy(self._boss_conn):
+        if is_healthy(self._boss_conn):
             return False
         self.sel.put_nowait(self._on_end, self._boss_conn, Direction.ABOVE, "another boss has come")
         return True
@@ -139,6 +141,7 @@ class Manager(ServerBase):
         self._boss_conn = boss.conn
         try:
             async with self.open_node():
+                self.start_soon(keep, boss.conn)
                 try:
                     await self._start_under(boss)
                 except Exception as exc:

@@ -9,17 +9,20 @@ import trio
 
 from triort._core.links import Send
 from triort._core.node_core import Direction
+from triort._core.pulse import Role
 from triort._core.server_core import ServerCore
 from triort._model.errors import ProtocolError, StartupError
 from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
-from triort._model.messages import Crashed, Hello, Log, Print, SystemError_
+from triort._model.messages import Crashed, Log, Print, SystemError_
+from triort._node.arrivals import Arrival
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
 from triort._node.handshake import welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import Listener
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
+from triort._node.sessions import keep
 from triort._transport.connection import Connection
 
 
@@ -111,18 +114,19 @@ class Server(ServerBase, ServerCore):
         if self.on_listening is not None:
             self.on_listening(self)
 
-    async def _welcome(self, arrival: tuple[Connection, Hello]) -> None:
+    async def _welcome(self, arrival: Arrival) -> None:
         conn, hello = arrival
         if hello.role == "employee":
             let_join(self, conn, hello)
             return
         welcome(conn, self.name, journal=self.journal is not None)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
-        self.adopt_client(conn, hello.client)
+        self.adopt_client(self.sessions.accepted(self.machine, Role.SERVER, conn, hello), hello.client)
 
     def adopt_client(self, conn: Connection, token: int = 0) -> None:
         """Serve a client that has been let in; ``token`` is its own number, whatever link it comes over."""
         self.sel.put_nowait(self.add_client, conn, token)
+        self.start_soon(keep, conn)
         self.start_soon(self.serve_link, conn, Direction.CLIENT, [])
 
     # -- in the scheduler task -----------------------------------------------------------------------------------

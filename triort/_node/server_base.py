@@ -31,6 +31,7 @@ from triort._node.hiring import connect, connect_again, dismiss
 from triort._node.inbox import Inbox
 from triort._node.machine import Listener, Machine, OwnMachine
 from triort._node.rendezvous import Rendezvous, gather_workers
+from triort._node.sessions import Sessions
 from triort._node.worker_pool import WorkerPool
 from triort._transport.connection import Connection
 
@@ -55,6 +56,7 @@ class ServerBase(NodeCore):
         self.host = host
         self.logger = logging.getLogger(f"triort.{self.kind}")
         self.rendezvous: Rendezvous | None = None
+        self.sessions = Sessions()
         self.blas_threads: int | None = 1
         self.cpus: list[int] | None = None
         self.memory_limit: int | None = None
@@ -143,11 +145,8 @@ class ServerBase(NodeCore):
 
     async def accept(self, listener: Listener, then: Welcomer, roles: tuple[str, ...]) -> None:
         """Call ``then`` with each connection that has come with a valid HELLO, until the listener is closed."""
-        await serve_arrivals(listener, roles, then, lambda exc: self.logger.warning("%s: %s", self.name, exc))
-
-    def is_healthy(self, conn: Connection) -> bool:
-        """Whether somebody is at the other end of a link, as far as this side can tell."""
-        return True
+        let_in = partial(self.sessions.let_in, self.name, then)
+        await serve_arrivals(listener, roles, let_in, lambda exc: self.logger.warning("%s: %s", self.name, exc))
 
     def announce(self, listeners: Sequence[Listener]) -> None:
         """The node listens now; commands print a line."""

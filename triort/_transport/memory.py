@@ -16,6 +16,7 @@ from typing import Protocol
 
 import trio
 
+from triort._model.errors import ProtocolError
 from triort._model.messages import Message, Received
 from triort._transport.outgoing import Note
 from triort._wire.frames import weigh
@@ -70,8 +71,8 @@ class MemoryConnection:
 
     @property
     def is_broken(self) -> bool:
-        """Whether the peer's end has come."""
-        return self._end is not None
+        """Whether the peer's end has come. What cannot be read does not keep this end from sending."""
+        return self._end is not None and not isinstance(self._end, ProtocolError)
 
     def track(self, note: Note) -> None:
         """Tell of each batch when it is flushed, and keep what is not, also when the link breaks."""
@@ -90,13 +91,13 @@ class MemoryConnection:
         if self._is_closed:
             raise trio.ClosedResourceError
         cost = _HEADER_BYTES + weigh(message, parts) + len(getattr(message, "text", ""))
-        if self._end is None or self._note is not None:
+        if not self.is_broken or self._note is not None:
             self._outbox.append((message, list(parts)))
             self._outbox_bytes += cost
 
     def flush_nowait(self) -> None:
         """Hand all that is queued to the carrier; never blocks."""
-        if self._outbox and self._end is None:
+        if self._outbox and not self.is_broken:
             batch, size = self._outbox, self._outbox_bytes
             self._outbox, self._outbox_bytes = [], 0
             if self._note is not None:
@@ -166,7 +167,7 @@ class MemoryConnection:
         """Nothing more will come: the peer has closed, or ``error``. The first end counts."""
         if self._end is None:
             self._end = error or trio.EndOfChannel(f"{self.name}: the peer has closed the link")
-            if self._note is None:
+            if self._note is None and self.is_broken:
                 self._outbox, self._outbox_bytes = [], 0
             self._tell()
 

@@ -18,7 +18,7 @@ from triort._model.messages import Beat, Bye, Received
 from triort._transport.outgoing import cost_of
 from triort._wire.frames import Weighed
 
-UNCOUNTED = (Beat, Bye)
+UNCOUNTED = frozenset({Beat, Bye})
 
 
 class Replay:
@@ -50,11 +50,10 @@ class Replay:
         """These messages are on their way."""
         kept = self._kept
         for entry in batch:
-            if isinstance(entry[0], UNCOUNTED):
-                continue
-            self.sent += 1
-            kept.append(entry)
-            self._kept_bytes += cost_of(entry)
+            if type(entry[0]) not in UNCOUNTED:
+                self.sent += 1
+                kept.append(entry)
+                self._kept_bytes += cost_of(entry)
         while self._kept_bytes > RESUME_BYTES_MAX or len(kept) > RESUME_MESSAGES_MAX:
             self._drop_first()
 
@@ -88,7 +87,8 @@ class Replay:
     def note_received(self, batch: Sequence[Received]) -> None:
         """These messages have come."""
         self.received += len(batch)
-        self._received_bytes += sum([sum(map(len, parts)) for _, parts in batch])
+        for _, parts in batch:
+            self._received_bytes += sum(map(len, parts))
 
     @property
     def owes_receipt(self) -> bool:

@@ -23,7 +23,7 @@ from triort._model.errors import ProtocolError
 from triort._model.messages import Beat, Bye, Message, Received
 from triort._transport.connection import RawConnection
 from triort._transport.outgoing import cost_of
-from triort._transport.replay import Replay
+from triort._transport.replay import UNCOUNTED, Replay
 from triort._wire.frames import weigh
 
 
@@ -150,8 +150,10 @@ class SessionConnection:
     def _take_mail(self) -> list[Received]:
         if self._is_closed:
             raise trio.ClosedResourceError
-        mail, self._mail = self._mail, []
-        if not mail and self._end is not None:
+        mail = self._mail
+        if mail:
+            self._mail = []
+        elif self._end is not None:
             raise type(self._end)(*self._end.args)
         return mail
 
@@ -178,31 +180,31 @@ class SessionConnection:
         if raw is not self._raw or not batch:
             return
         number = echo = 0
-        mail: list[Received] = []
+        mail = self._mail
+        before = len(mail)
+        end: Exception | None = None
         for each in batch:
             message = each[0]
-            if isinstance(message, Beat):
+            if type(message) not in UNCOUNTED:
+                mail.append(each)
+            elif isinstance(message, Beat):
                 number, echo = message.number or number, message.echo or echo
                 try:
                     self.replay.note_receipt(message.received)
                 except ProtocolError as exc:
-                    self.end(ProtocolError(f"{self.name}: {exc}"))
-                    return
+                    end = ProtocolError(f"{self.name}: {exc}")
+                    break
             elif isinstance(message, Bye):
-                self._keep(mail)
-                self.end(trio.EndOfChannel(f"{self.name} has ended the link: {message.reason}"))
-                return
-            else:
-                mail.append(each)
-        self._keep(mail)
+                end = trio.EndOfChannel(f"{self.name} has ended the link: {message.reason}")
+                break
+        self.replay.note_received(mail[before:] if before else mail)
+        if end is not None:
+            self.end(end)
+            return
         if self.replay.owes_receipt:
             self.beat()
         if self.watcher is not None:
             self.watcher.note_heard(number, echo)
-
-    def _keep(self, mail: list[Received]) -> None:
-        self.replay.note_received(mail)
-        self._mail = [*self._mail, *mail] if self._mail else mail
 
     # -- one connection after the other --------------------------------------------------------------------------
 

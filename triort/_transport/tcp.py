@@ -124,6 +124,12 @@ async def dial_tcp(
     return _connection(sock, _show(host, port), max_bytes)
 
 
+async def dial_tcp_once(host: str, port: int, *, max_bytes: int | None = HANDSHAKE_BYTES_MAX) -> SocketConnection:
+    """Connect in one attempt; raises `OSError`, and `ConnectionRefusedError` where nobody listens. A cancel leaves
+    nothing open."""
+    return _connection(await _dial_once(host, port), _show(host, port), max_bytes)
+
+
 async def dial_socket(
     host: str, port: int, *, timeout_s: float, on_retry: Callable[[int, str], None] | None = None
 ) -> socket.socket:

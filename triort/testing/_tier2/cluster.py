@@ -10,31 +10,30 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import attrs
 import trio
 
 from triort._client.client import Client
-from triort._client.opening import serve_session
+from triort._client.opening import greet_server, serve_session
 from triort._core.node_core import NodeCore
 from triort._core.worker_core import WorkerCore
-from triort._model.errors import StartupError, TriortError
-from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S
+from triort._model.errors import TriortError
+from triort._model.limits import DIAL_S
 from triort._model.marks import observed
 from triort._model.outcomes import OutcomeKind
 from triort._node.checks import describe
-from triort._node.handshake import greet, make_hello
 from triort._node.manager import Manager
 from triort._node.server import Server
 from triort._node.server_base import DEFAULT_MANAGER_PORT, ServerBase
-from triort._transport.memory import MemoryConnection
 from triort._wire import payload
 from triort.testing._events import FRAMES_SPAN, Event, Kind, Outcome, Violation
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import Plan
 from triort.testing._run import Trace
-from triort.testing._tier2.machine import SimListener, SimMachine
+from triort.testing._tier2.machine import SimClientMachine, SimListener, SimMachine
 from triort.testing._tier2.process import SimProcess
 from triort.testing._tier2.steps import Steps
 from triort.testing._tier2.wire import Wire
@@ -170,27 +169,12 @@ class Cluster:
     @asynccontextmanager
     async def open_client(self, name: str) -> AsyncIterator[Client]:
         """A client of the server, as `triort.open_client` makes one; raises `StartupError`."""
-        conn = await self._dial_server(name)
-        try:
-            await greet(conn, make_hello("client", name))
-        except BaseException:
-            conn.close()
-            raise
+        machine = SimClientMachine(self, name)
+        raw = await machine.dial("127.0.0.1", SERVER_PORT, timeout_s=DIAL_S)
+        dial = partial(machine.dial_once, "127.0.0.1", SERVER_PORT)
+        conn, _ = await greet_server(machine, raw, name, dial)
         async with serve_session(conn) as client:
             yield client
-
-    async def _dial_server(self, name: str) -> MemoryConnection:
-        with trio.move_on_after(DIAL_S):
-            while True:
-                listener = self.listeners.get(SERVER_PORT)
-                if listener is not None:
-                    wire = self.open_wire(name, "s", name)
-                    listener.machine.wires.append(wire)
-                    listener.arrive(wire.boss_end)
-                    await trio.lowlevel.checkpoint()
-                    return wire.employee_end
-                await trio.sleep(DIAL_WAIT_FIRST_S)
-        raise StartupError(f"cannot connect to 127.0.0.1:{SERVER_PORT}: connection refused")
 
     # -- nodes ---------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -143,6 +144,33 @@ class SimMachine:
         """What workers measure by."""
         return self.cluster.now
 
+    async def wait_for(self, news: trio.Event, until: float, *, idly: bool) -> None:
+        """Wait for the event, until that time; at rest, time does not go on for those who wait idly."""
+        if not idly or until == math.inf:
+            with trio.CancelScope(deadline=until):
+                await news.wait()
+            return
+        timer = self.cluster.clock.in_background_at(until, news.set)
+        try:
+            await news.wait()
+        finally:
+            self.cluster.clock.cancel(timer)
+
+    async def dial_once(self, host: str, port: int) -> MemoryConnection:
+        """Connect to the node that listens at ``port``; raises `ConnectionRefusedError`."""
+        await trio.lowlevel.checkpoint()
+        listener = self.cluster.listeners.get(port)
+        if listener is None:
+            raise ConnectionRefusedError
+        return self._connect(listener)
+
+    def _connect(self, listener: SimListener) -> MemoryConnection:
+        wire = self.cluster.open_wire(listener.machine.name, self.name, listener.machine.name)
+        self.wires.append(wire)
+        listener.machine.wires.append(wire)
+        listener.arrive(wire.employee_end)
+        return wire.boss_end
+
     async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> MemoryConnection:
         """Connect to the node that listens at ``port``, whatever the host is called."""
         cluster = self.cluster
@@ -152,12 +180,9 @@ class SimMachine:
                 attempt += 1
                 listener = cluster.listeners.get(port)
                 if listener is not None:
-                    wire = cluster.open_wire(listener.machine.name, self.name, listener.machine.name)
-                    self.wires.append(wire)
-                    listener.machine.wires.append(wire)
-                    listener.arrive(wire.employee_end)
+                    conn = self._connect(listener)
                     await trio.lowlevel.checkpoint()
-                    return wire.boss_end
+                    return conn
                 if on_retry is not None:
                     on_retry(attempt, "connection refused")
                 await trio.sleep(wait_s)
@@ -198,3 +223,13 @@ class SimMachine:
             self.cluster.listeners[port].close()
         for template in self.templates:
             template.close()
+
+
+class SimClientMachine(SimMachine):
+    """The machine of a client: its links go up."""
+
+    def _connect(self, listener: SimListener) -> MemoryConnection:
+        wire = self.cluster.open_wire(self.name, listener.machine.name, self.name)
+        listener.machine.wires.append(wire)
+        listener.arrive(wire.boss_end)
+        return wire.employee_end
