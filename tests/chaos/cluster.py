@@ -11,6 +11,7 @@ environment; after the end nothing with this token may be left, and nothing in t
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -26,13 +27,15 @@ import trio
 
 from tests.chaos import records
 from tests.chaos.node import LIMITS
-from tests.chaos.nodes import ROOT, Node, free_port, workers_of
+from tests.chaos.nodes import ROOT, End, Node, free_port, workers_of
 from tests.chaos.proxy import Proxy
 
 TOKEN = "TRIORT_CHAOS_TOKEN"
 START_S = 60.0
 SETTLE_S = 10.0
-STARTUP_FAILED = "could not start"
+STARTUP_FAILED = ("could not start", "did not start", "before all below had started", "before it had started")
+COMPILERS_FILE = re.compile(r"cc\w{6}\.\w+")
+"""Trio, when it is imported, looks for a library with the help of gcc; a kill at that moment leaves gcc's files."""
 COMMANDS = {kind: f"triort._cli.{kind}" for kind in ("server", "manager")}
 
 
@@ -74,12 +77,15 @@ class Cluster:
 
     def own_ends(self) -> list[str]:
         """Nodes that have ended though nobody here had killed them; a start that has failed is none."""
-        return [
-            f"{end.node} ended by itself with code {end.code}: {end.last_line}"
-            for node in self.nodes.values()
-            for end in node.ends
-            if not (end.killed or STARTUP_FAILED in end.last_line)
-        ]
+        return [f"{end.node} ended by itself with code {end.code}: {end.last_line}" for end in self._ends(False)]
+
+    def num_failed_starts(self) -> int:
+        """How often a node has ended at its start: when what it waits for is killed just then, it says so and ends."""
+        return len(self._ends(True))
+
+    def _ends(self, at_start: bool) -> list[End]:
+        ends = [end for node in self.nodes.values() for end in node.ends if not end.killed]
+        return [end for end in ends if any(text in end.last_line for text in STARTUP_FAILED) is at_start]
 
 
 def layout(
@@ -178,7 +184,8 @@ async def close(cluster: Cluster) -> None:
         while strays(cluster.token):
             await trio.sleep(0.05)
     cluster.leftovers += [describe(process) for process in strays(cluster.token)]
-    cluster.leftovers += [f"file {path}" for path in sorted((cluster.folder / "tmp").rglob("*"))]
+    files = sorted((cluster.folder / "tmp").rglob("*"))
+    cluster.leftovers += [f"file {path}" for path in files if not COMPILERS_FILE.fullmatch(path.name)]
     cluster.leftovers += [f"/dev/shm/{path.name}" for path in Path("/dev/shm").glob("*triort*")]
 
 

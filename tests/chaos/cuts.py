@@ -113,7 +113,14 @@ def ip(*words: str) -> None:
 
 
 async def run_cuts(
-    name: str, cuts: tuple[Cut, ...], rounds: int, seed: int, *, real_times: bool = False, keep: bool = False
+    name: str,
+    cuts: tuple[Cut, ...],
+    rounds: int,
+    seed: int,
+    *,
+    long_too: bool = True,
+    real_times: bool = False,
+    keep: bool = False,
 ) -> Part:
     """Cut so many times, every other time for longer than a session lives, under jobs whose values are compared."""
     part = Part(name)
@@ -127,8 +134,8 @@ async def run_cuts(
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(load.run, client)
                 for number in range(rounds):
-                    is_long = number % 2 == 1
-                    cut = cuts[number // 2 % len(cuts)]
+                    is_long = long_too and number % 2 == 1
+                    cut = cuts[(number // 2 if long_too else number) % len(cuts)]
                     await trio.sleep(PAUSE_S)
                     where = await cut(cutter, cutter.long_s() if is_long else cutter.short_s())
                     print(f"  {cut.__name__} {where} {'long' if is_long else 'short'}", file=sys.stderr, flush=True)

@@ -129,6 +129,7 @@ def tell_load(part: Part, load: Load, cluster: Cluster) -> None:
     part.add("second outcomes", load.second_outcomes)
     part.add("left over", cluster.leftovers)
     part.add("ended by themselves", cluster.own_ends())
+    part.figures["starts of nodes that failed"] = cluster.num_failed_starts()
     part.figures["jobs"] = load.done
     part.figures["tasks"] = load.num_tasks
     part.spread("job", load.durations_s)

@@ -1,19 +1,31 @@
 """Runs a command of triort with other limits, which is for tests alone: sessions that live for seconds.
 
-Arguments: the command's module, then its own. The limits come from the environment, as ``NAME=value,…``; they are set
-before any other module of triort has taken them over.
+Arguments: the command's module, then its own. The limits come from the environment, as ``NAME=value,…``. Modules take
+them over when they are imported, and the package imports nearly all of them; so the module of the limits is loaded
+alone, before the package, and changed.
 """
 
 import importlib
+import importlib.util
 import os
 import sys
+from pathlib import Path
 
 LIMITS = "TRIORT_CHAOS_LIMITS"
+NAME = "triort._model.limits"
 
 
 def set_limits(text: str) -> None:
-    """Set what the text names in `triort._model.limits`; a name that is not there is an error."""
-    limits = importlib.import_module("triort._model.limits")
+    """Set what the text names in the module of the limits; a name that is not there is an error."""
+    assert "triort" not in sys.modules, "it is too late to change limits"
+    package = importlib.util.find_spec("triort")
+    assert package is not None
+    assert package.origin is not None
+    spec = importlib.util.spec_from_file_location(NAME, Path(package.origin).parent / "_model" / "limits.py")
+    assert spec is not None
+    assert spec.loader is not None
+    sys.modules[NAME] = limits = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(limits)
     for name, _, value in (word.partition("=") for word in text.split(",") if word):
         kind = type(getattr(limits, name))
         setattr(limits, name, kind(value))
