@@ -64,7 +64,7 @@ def talk_not_passed():
 
 @mutant("a manager tells of workers, and its boss believes it has as many as at its start")
 def workers_miscounted():
-    return rewrite(node_handlers.waiting, ("if msg.workers >= 0:", "if False:"))
+    return rewrite(node_handlers.waiting, ("if msg.workers >= 0 and not employee.draining:", "if False:"))
 
 
 @mutant("who was to blame is lost on the way up")

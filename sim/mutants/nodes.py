@@ -37,7 +37,7 @@ def looks_once():
 
 @mutant("a manager that has lost its boss runs on", tier=2)
 def boss_loss_ignored():
-    return rewrite(Manager.handle_disconnect, ("    if was_boss and self.running:", "    if False:"))
+    return rewrite(Manager.handle_disconnect, ("    elif was_boss and self.running:", "    elif False:"))
 
 
 @mutant("the end of a link is not told to the books", tier=2)

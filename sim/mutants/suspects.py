@@ -54,7 +54,9 @@ def extra_counts():
 
 @mutant("an extra worker that has died is replaced", tier=2)
 def extra_replaced():
-    return rewrite(WorkerPool._bury, ("and worker.process.replaced_here and not worker.employee.is_extra", ""))
+    return rewrite(
+        WorkerPool._bury, ("and worker.process.replaced_here and not (employee.is_extra or employee.draining)", "")
+    )
 
 
 @mutant("a suspect that is cancelled still waits")

@@ -7,7 +7,7 @@ import pytest
 
 from tests._cli.commands import Commands, call
 from triort._model.errors import StartupError
-from triort._node import server_base
+from triort._node import hiring
 from triort._node.server import Server
 from triort._version import __version__
 
@@ -93,7 +93,7 @@ def test_what_does_not_go_together_is_ignored_with_a_line(commands: Commands) ->
 
 
 async def test_a_manager_that_is_not_there_is_named_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_base, "DIAL_S", 0.1)
+    monkeypatch.setattr(hiring, "DIAL_S", 0.1)
     with pytest.raises(StartupError, match=r"^cannot connect to 127\.0\.0\.1:1: connection refused \(attempts: 2\)$"):
         await Server([("127.0.0.1", 1)], 0).run()
 

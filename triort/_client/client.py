@@ -13,7 +13,16 @@ from triort._client.talk import log_level_wanted
 from triort._model.errors import ConnectionLost, JobRejected, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
-from triort._model.messages import AttachJob, CancelJob, NodeStatus, Options, StatusRequest, SubmitJob, TaskSpec
+from triort._model.messages import (
+    AttachJob,
+    CancelJob,
+    DrainRequest,
+    NodeStatus,
+    Options,
+    StatusRequest,
+    SubmitJob,
+    TaskSpec,
+)
 from triort._node.options import set_options
 from triort._wire import payload
 
@@ -119,6 +128,26 @@ class Client:
             raise ConnectionLost(session.lost or "no answer")
         status: NodeStatus = answers[0]
         return status
+
+    async def drain(self, path: str) -> None:
+        """Let the manager or worker at this path below the server (``m7473/m7481.w2``) leave, and wait until it has.
+
+        It gets no more tasks, hands back what it has not started, and ends when what runs there is over. A cancel stops
+        waiting. Raises `UsageError` when there is none at this path.
+        """
+        session = self._session
+        request, event = DrainRequest(session.next_serial(), path), trio.Event()
+        problems: list[str] = []
+        session.drains[request.request] = (request, event, problems)
+        try:
+            session.send(request)
+            await event.wait()
+        finally:
+            session.drains.pop(request.request, None)
+        if not problems:
+            raise ConnectionLost(session.lost or "no answer")
+        if problems[0]:
+            raise UsageError(problems[0])
 
     # -- inside --------------------------------------------------------------------------------------------------
 

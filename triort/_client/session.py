@@ -14,6 +14,8 @@ from triort._model.ids import JobId
 from triort._model.messages import (
     AttachJob,
     CancelJob,
+    DrainReply,
+    DrainRequest,
     JobAccepted,
     JobEnded,
     JobOutcomes,
@@ -45,6 +47,7 @@ class Session:
         """What the server has not answered yet."""
         self.jobs: dict[JobId, list[Job]] = {}
         self.statuses: dict[int, tuple[trio.Event, list[NodeStatus]]] = {}
+        self.drains: dict[int, tuple[DrainRequest, trio.Event, list[str]]] = {}
         self.serial = 0
         self.lost: str | None = None
         self.is_away = False
@@ -81,6 +84,8 @@ class Session:
         self._releases = []
         for request in self.statuses:
             self.send(StatusRequest(request))
+        for drain, _, _ in self.drains.values():
+            self.send(drain)
         for job in self.requests.values():
             if job._id is not None:
                 self.send(AttachJob(job._request, job._id))
@@ -111,6 +116,8 @@ class Session:
         self.requests.clear()
         self.jobs.clear()
         for event, _ in self.statuses.values():
+            event.set()
+        for _, event, _ in self.drains.values():
             event.set()
 
     def send(self, message: Message, parts: Sequence[bytes] = ()) -> None:
@@ -149,6 +156,11 @@ class Session:
                 event, answers = self.statuses.pop(message.request, (trio.Event(), []))
                 answers.append(message.status)
                 event.set()
+            case DrainReply():
+                if message.request in self.drains:
+                    _, event, problems = self.drains.pop(message.request)
+                    problems.append(message.problem)
+                    event.set()
             case _:
                 raise ProtocolError(f"a server may not send {type(message).__name__} to a client")
 

@@ -55,7 +55,7 @@ def count_crash(books: JobBooks, job_id: JobId, crash: bytes) -> None:
 
 def note_loss(node: NodeCore, employee: Employee, blame: Loss | None) -> None:
     """An employee is gone: count it, and tell the server whose job has cost it, if a task is to blame."""
-    if not node.suspects.left(employee):
+    if not node.suspects.left(employee) or (employee.draining and blame is None):
         return
     node.losses += 1
     attempt = employee.link.sent.get(blame.address) if blame is not None else None

@@ -15,11 +15,12 @@ from triort._core.attempts import Attempt, Result
 from triort._core.crash_budget import note_loss
 from triort._core.demand import grant_offers, pull_back, recall_from_worker
 from triort._core.directions import Direction as Direction
+from triort._core.draining import DrainDesk
 from triort._core.hops import Hops, Owner
 from triort._core.id_ranges import IdRanges
 from triort._core.links import Link, Loss, Send
 from triort._core.node_handlers import FROM_ABOVE, FROM_BELOW
-from triort._core.placement import Choose, Employee, Placement
+from triort._core.placement import Choose, Employee, Placement, distinct_name
 from triort._core.statuses import StatusDesk
 from triort._core.suspects import Suspects
 from triort._core.upstream import Upstream
@@ -54,6 +55,7 @@ class NodeCore:
         self.outbox: list[Send] = []
         self.status_desk = StatusDesk(self)
         self.suspects = Suspects(self)
+        self.drains = DrainDesk(self)
         self._links: list[Link] = []
         self.touched: list[Link] = []
         self.managers: list[Employee] = []
@@ -63,7 +65,8 @@ class NodeCore:
     # -- the tree ------------------------------------------------------------------------------------------------
 
     def add_employee(self, employee: Employee) -> None:
-        """An employee has started; it may be given tasks from now on."""
+        """An employee has started; it may be given tasks from now on. No other one here is called as it is."""
+        employee.name = employee.link.name = distinct_name(employee.name, self.employees)
         employee.num_idle_workers = employee.num_workers
         employee.mark = self.now, 0
         self.employees.append(employee)
@@ -148,6 +151,7 @@ class NodeCore:
             return
         self._links.remove(link)
         self.status_desk.drop(conn)
+        self.drains.drop(conn)
         self.hops.end_link(link, blame)
         self.schedule_tasks([])
 
@@ -169,6 +173,8 @@ class NodeCore:
         backlog = self.backlog
         for attempt in tasks:
             backlog.add(attempt)
+        if self.drains.is_leaving:
+            self.drains.hand_back()
         if not backlog:
             return
         hungry = [employee for employee in self.employees if employee.num_idle_workers > 0]
@@ -270,10 +276,7 @@ class NodeCore:
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
         self.suspects.place()
-        idle = workers = 0
-        for employee in self.employees:
-            idle += employee.num_idle_workers
-            workers += employee.num_workers
+        idle, workers = self.drains.capacity()
         boss = self.boss
         grant_offers(self, idle)
         pull_back(self, 0 if self.backlog else idle)
@@ -286,6 +289,8 @@ class NodeCore:
         if boss is not None:
             self.upstream.tell_idle(boss, idle, workers, self.outbox)
             self.upstream.tell_tasks(self, boss, all_idle=idle == workers)
+        if self.drains.is_busy:
+            self.drains.settle()
         outbox, self.outbox = self.outbox, []
         return outbox
 

@@ -15,6 +15,8 @@ from triort._model.messages import (
     Blobs,
     Cancel,
     Crashed,
+    DrainReply,
+    DrainRequest,
     Forget,
     Log,
     Lost,
@@ -105,8 +107,9 @@ def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) ->
 
 
 def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:
-    if msg.workers >= 0:
-        node.conn_to_employee_dict[link.conn].num_workers = msg.workers
+    employee = node.conn_to_employee_dict[link.conn]
+    if msg.workers >= 0 and not employee.draining:
+        employee.num_workers = msg.workers
     node.handle_waiting(link.conn, msg.idle, msg.receipt)
 
 
@@ -144,6 +147,14 @@ def status_reply(node: NodeCore, link: Link, msg: StatusReply, payload: Sequence
     node.status_desk.answer(node.conn_to_employee_dict[link.conn], msg)
 
 
+def drain_request(node: NodeCore, link: Link, msg: DrainRequest, payload: Sequence[bytes]) -> None:
+    node.drains.ask(msg.request, msg.node, link.conn)
+
+
+def drain_reply(node: NodeCore, link: Link, msg: DrainReply, payload: Sequence[bytes]) -> None:
+    node.drains.answer(msg)
+
+
 def shutdown(node: NodeCore, link: Link, msg: Shutdown, payload: Sequence[bytes]) -> None:
     node.handle_shutdown()
 
@@ -164,6 +175,7 @@ FROM_BELOW: dict[type[Message], Handler] = {
     Print: talk_up,
     Log: talk_up,
     StatusReply: status_reply,
+    DrainReply: drain_reply,
     SystemError_: system_error,
 }
 FROM_ABOVE: dict[type[Message], Handler] = {
@@ -176,5 +188,6 @@ FROM_ABOVE: dict[type[Message], Handler] = {
     Forget: forget,
     Want: want,
     StatusRequest: status_request,
+    DrainRequest: drain_request,
     Shutdown: shutdown,
 }

@@ -68,6 +68,8 @@ class Employee:
     """When its rate was last asked for, and how many tasks it had done by then."""
     endpoint: tuple[str, int] | None = None
     """Where it listens, if this node has dialled it and does so again when it is lost."""
+    draining: bool = False
+    """Whether it is to leave: it gets no more tasks, counts in no capacity, and nobody takes its place."""
 
     @property
     def num_tasks(self) -> int:
@@ -188,3 +190,13 @@ class Placement:
 def has_credit(link: Link, num_workers: int) -> bool:
     """Whether an employee with so many workers may be given one more task beyond those that are idle."""
     return link.queued_us < CREDIT_US * num_workers and link.queued < CREDIT_TASKS_MAX
+
+
+def distinct_name(name: str, others: Sequence[Employee]) -> str:
+    """The name, with a number behind it if one of the others has it: there may be an ``m7473`` on each host."""
+    taken = {other.name for other in others}
+    number, distinct = 1, name
+    while distinct in taken:
+        number += 1
+        distinct = f"{name}-{number}"
+    return distinct

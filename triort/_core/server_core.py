@@ -20,6 +20,7 @@ from triort._model.messages import (
     AttachJob,
     CancelJob,
     Crashed,
+    DrainRequest,
     Log,
     Message,
     Print,
@@ -57,6 +58,8 @@ class ServerCore(NodeCore):
                 release(self.jobs, conn, msg.job)
             case StatusRequest():
                 self.status_desk.ask(msg.request, conn)
+            case DrainRequest():
+                self.drains.ask(msg.request, msg.node, conn)
             case _:
                 raise ProtocolError(f"a client may not send {type(msg).__name__}")
 
@@ -85,6 +88,7 @@ class ServerCore(NodeCore):
     def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
         """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled."""
         self.status_desk.drop(conn)
+        self.drains.drop(conn)
         self.jobs.drop_client(conn)
         super().handle_disconnect(conn, blame)
 

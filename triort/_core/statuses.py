@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
+import msgspec
 
 from triort._core.links import Send
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
@@ -49,7 +50,7 @@ class StatusDesk:
         current = self.rounds.get(message.request)
         if current is not None and employee.conn in current.missing:
             current.missing.discard(employee.conn)
-            current.answers[employee.conn] = message.status
+            current.answers[employee.conn] = msgspec.structs.replace(message.status, name=employee.name)
             self._finish(message.request)
 
     def drop(self, conn: object) -> None:
@@ -91,6 +92,7 @@ class StatusDesk:
             employees=employees,
             losses=core.losses,
             blamed=core.blamed,
+            state="draining" if core.drains.is_leaving else "",
         )
 
 
@@ -112,5 +114,11 @@ def _of_employee(employee: Employee, now: float) -> NodeStatus:
         done=employee.done,
         rate=rate,
         memory_bytes=employee.memory_bytes,
-        state="stalled" if employee.is_stalled else "for a suspect" if employee.is_extra else "",
+        state=_state_of(employee),
     )
+
+
+def _state_of(employee: Employee) -> str:
+    """What is unusual about it."""
+    states = (employee.is_stalled, "stalled"), (employee.draining, "draining"), (employee.is_extra, "for a suspect")
+    return next((text for is_so, text in states if is_so), "")

@@ -171,8 +171,9 @@ class Suspects:
     def _release(self, employee: Employee) -> None:
         """It is an ordinary worker again, an idle one."""
         self.reserved.remove(employee)
-        employee.num_workers = 1
-        employee.num_idle_workers = int(_is_suspended(employee))
+        if not employee.draining:
+            employee.num_workers = 1
+            employee.num_idle_workers = int(_is_suspended(employee))
         self.core.schedule_tasks([])
 
     def _run_anyhow(self) -> None:

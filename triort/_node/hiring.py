@@ -110,6 +110,8 @@ def let_join(node: ServerBase, conn: RawConnection, hello: Hello) -> None:
     having sent a REFUSE, when it cannot be taken."""
     if not node.running:
         refuse(conn, f"{node.name} has no boss at present, and so no ids to give", again=True)
+    if node.drains.is_leaving:
+        refuse(conn, f"{node.name} is about to leave")
     ids = node.ids.take()
     if ids is None:
         refuse(conn, f"{node.name} has no ids left for another manager")

@@ -88,7 +88,8 @@ class Manager(ServerBase):
     async def run(self) -> None:
         """Main loop: listen, and serve one boss after the other, each with fresh workers and fresh ids.
 
-        Returns when the boss says shutdown. A boss that is lost ends all work below, and the next one is waited for.
+        Returns when the boss says shutdown, and when this node was drained. A boss that is lost ends all work below,
+        and the next one is waited for.
         Raises `StartupError` when the first start fails, and `ConnectionLost` when the node fails before it is through.
         A cancel ends everything below.
         """
@@ -214,7 +215,9 @@ class Manager(ServerBase):
         """Remove ``conn`` from the node; without its boss a manager ends all work below, and waits for a boss."""
         was_boss = self.boss is not None and self.boss.conn is conn
         super().handle_disconnect(conn, blame)
-        if was_boss and self.running:
+        if was_boss and self.running and self.drains.is_leaving:
+            self.handle_shutdown()
+        elif was_boss and self.running:
             self.logger.warning("%s: the boss is gone; all work below ends, and the next boss is waited for", self.name)
             self._end_incarnation()
 

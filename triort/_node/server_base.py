@@ -293,5 +293,5 @@ class ServerBase(NodeCore):
             return
         if not self.employees:
             self.logger.warning("%s has lost all of its managers; what waits here waits for one to come", self.name)
-        if employee.endpoint is not None:
+        if employee.endpoint is not None and not employee.draining and not self.drains.is_leaving:
             self.start_soon(connect_again, self, employee.endpoint)

@@ -222,13 +222,14 @@ class WorkerPool:
 
     def _bury(self, worker: PoolWorker, blame: Loss | None, how: str) -> None:
         del self.workers[worker.process.node_id]
-        is_dismissed = self.node.suspects.extras.get(worker.employee) is Stage.DISMISSED
+        employee = worker.employee
+        is_dismissed = employee.draining or self.node.suspects.extras.get(employee) is Stage.DISMISSED
         worker.conn.close()
         worker.process.close()
         say = self.node.logger.debug if is_dismissed else self.node.logger.warning
         say("worker %s (pid %d) has ended: %s", worker.process.name, worker.process.pid, how)
         self.node.handle_disconnect(worker.conn, blame)
-        if self.node.running and worker.process.replaced_here and not worker.employee.is_extra:
+        if self.node.running and worker.process.replaced_here and not (employee.is_extra or employee.draining):
             self._replace()
 
     def _replace(self) -> None:

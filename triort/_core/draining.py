@@ -1,0 +1,190 @@
+"""Nodes that are asked to leave: they take no more tasks, and go when those that they have are over.
+
+A request names the node by the path to it from where it is read: at the server ``m7473/m7481.w2``, one level down
+``m7481.w2``, at the node itself nothing. Names are unique only among the employees of one boss, so each boss takes one
+name off the path.
+
+A *worker* counts in no capacity from then on. It hands back what it has not started, and is dismissed when its tasks
+are over. A *manager* tells its boss that it has no workers, hands back what it was given and has not started, and asks
+those below to do so, too. What runs there may still submit children: these go up as far as the boss wants them, and run
+below where nobody else is idle; so what runs comes to its end also when this is the last node of all. With the last
+entry of its books the manager reports and ends, and all below it.
+
+To leave is no failure: the boss neither replaces the worker nor dials the manager again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from triort._core.demand import recall_from_worker
+from triort._core.links import Send
+from triort._model.messages import DrainReply, DrainRequest, Shutdown, Want
+
+if TYPE_CHECKING:
+    from triort._core.node_core import NodeCore
+    from triort._core.placement import Employee
+
+
+@attrs.frozen
+class _Asker:
+    """Whom to answer."""
+
+    conn: object
+    request: int
+
+
+@attrs.frozen
+class _Passed:
+    """A request that was passed on to an employee; ``is_its_own``: it is the one to leave."""
+
+    asker: _Asker
+    employee: object
+    is_its_own: bool
+
+
+@attrs.define(eq=False)
+class DrainDesk:
+    """The open requests of one node, and whether it is leaving itself."""
+
+    core: NodeCore
+    is_leaving: bool = False
+    _own: list[_Asker] = attrs.Factory(list)
+    _passed: dict[int, _Passed] = attrs.Factory(dict)
+    _workers: dict[object, list[_Asker]] = attrs.Factory(dict)
+    """Who asked for the end of a worker, by its link."""
+    _dismissed: set[object] = attrs.Factory(set)
+    _serial: int = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody here is leaving."""
+        return self.is_leaving or bool(self._workers)
+
+    def ask(self, request: int, path: str, conn: object) -> None:
+        """Somebody on ``conn`` wants the node at this path to leave."""
+        core, asker = self.core, _Asker(conn, request)
+        if not path:
+            self._leave(asker)
+            return
+        for employee in core.employees:
+            if path != employee.name and not path.startswith(f"{employee.name}/"):
+                continue
+            rest = path[len(employee.name) + 1 :]
+            if employee.kind == "manager":
+                self._pass_on(employee, asker, rest)
+                return
+            if not rest:
+                self._drain_worker(employee, asker)
+                return
+        self._answer(asker, f"{core.name} has no node called {path!a} below it")
+
+    def answer(self, message: DrainReply) -> None:
+        """An employee has answered."""
+        passed = self._passed.pop(message.request, None)
+        if passed is not None:
+            self._answer(passed.asker, message.problem)
+
+    def drop(self, conn: object) -> None:
+        """A link has ended: whoever was at its end has left, and waits for nothing."""
+        self._own = [asker for asker in self._own if asker.conn != conn]
+        self._workers = {worker: [a for a in askers if a.conn != conn] for worker, askers in self._workers.items()}
+        for asker in self._workers.pop(conn, ()):
+            self._answer(asker)
+        self._dismissed.discard(conn)
+        for number, passed in list(self._passed.items()):
+            if passed.asker.conn == conn:
+                del self._passed[number]
+            elif passed.employee == conn:
+                del self._passed[number]
+                self._answer(passed.asker, "" if passed.is_its_own else "the link on the way to it has ended")
+
+    def hand_back(self) -> None:
+        """This node is leaving: what it was given and has not started goes back, and what is new goes up as far as it
+        is wanted there."""
+        core = self.core
+        boss = core.boss
+        if boss is None:
+            return
+        core.hops.give_back(boss, len(core.backlog))
+        while core.want_credit > 0 and (attempt := core.backlog.pop_shallowest_new()) is not None:
+            core.want_credit -= 1
+            boss.place(attempt)
+
+    def settle(self) -> None:
+        """At the end of a batch of events: dismiss the workers whose tasks are over; end if all here are."""
+        core = self.core
+        for conn in [conn for conn in self._workers if conn not in self._dismissed]:
+            link = core.conn_to_employee_dict[conn].link
+            if not link.sent and not link.received:
+                self._dismissed.add(conn)
+                core.outbox.append(Send(conn, Shutdown(), ()))
+        if self.is_leaving and core.running and not core.backlog and not self._has_tasks():
+            for asker in self._own:
+                self._answer(asker)
+            core.handle_shutdown()
+
+    def capacity(self) -> tuple[int, int]:
+        """How many workers are idle, of how many, as the boss is to hear it: none once this node is leaving."""
+        idle = workers = 0
+        if not self.is_leaving:
+            for employee in self.core.employees:
+                idle += employee.num_idle_workers
+                workers += employee.num_workers
+        return idle, workers
+
+    # -- inside --------------------------------------------------------------------------------------------------
+
+    def _has_tasks(self) -> bool:
+        links = [employee.link for employee in self.core.employees]
+        if self.core.boss is not None:
+            links.append(self.core.boss)
+        return any(link.sent or link.received for link in links)
+
+    def _leave(self, asker: _Asker) -> None:
+        core = self.core
+        if core.boss is None:
+            self._answer(asker, f"{core.name} has no boss: end it itself")
+            return
+        self._own.append(asker)
+        if self.is_leaving:
+            return
+        self.is_leaving = True
+        for employee in core.employees:
+            self._recall(employee)
+        core.schedule_tasks([])
+
+    def _pass_on(self, employee: Employee, asker: _Asker, rest: str) -> None:
+        self._serial += 1
+        self._passed[self._serial] = _Passed(asker, employee.conn, not rest)
+        if not rest:
+            _retire(employee)
+        self.core.outbox.append(Send(employee.conn, DrainRequest(self._serial, rest), ()))
+
+    def _drain_worker(self, employee: Employee, asker: _Asker) -> None:
+        self._workers.setdefault(employee.conn, []).append(asker)
+        if not employee.draining:
+            _retire(employee)
+            self._recall(employee)
+
+    def _recall(self, employee: Employee) -> None:
+        """Ask for what has not started."""
+        core, count = self.core, len(employee.link.sent)
+        if not count:
+            return
+        if employee.kind == "worker":
+            recall_from_worker(core, employee)
+        else:
+            employee.recalled, employee.recalled_at = count, core.now
+            core.outbox.append(Send(employee.conn, Want(0, count), ()))
+
+    def _answer(self, asker: _Asker, problem: str = "") -> None:
+        self.core.outbox.append(Send(asker.conn, DrainReply(asker.request, problem), ()))
+
+
+def _retire(employee: Employee) -> None:
+    """It counts in no capacity any more."""
+    employee.draining = True
+    employee.num_workers = employee.num_idle_workers = employee.idle_before = 0
