@@ -107,6 +107,24 @@ def test_what_a_lost_manager_had_is_done_by_the_others(kind: FaultKind) -> None:
     assert "m0" in {event.node for event in told(run, Kind.DIED)}
 
 
+@pytest.mark.parametrize(("tree", "target"), [((1, 2), "m0"), ((1, 1, 2), "m0"), ((1, 1, 2), "m0.m0")])
+def test_a_manager_that_was_killed_is_started_again_and_its_boss_waits_for_it(
+    tree: tuple[int, ...], target: str
+) -> None:
+    crash = Fault(0.15, FaultKind.CRASH_MANAGER, target, for_s=3.0)
+    run = play(make_plan(parent(*leaves(10, 0.1)), tree=tree, faults=(crash,)))
+    assert run.outcomes["j0.0"] == Outcome("value", 11)
+    assert [event.time_s for event in told(run, Kind.BORN, target)][1:] == [pytest.approx(3.15)]
+
+
+def test_a_manager_that_has_lost_its_boss_serves_the_next_one_with_fresh_workers() -> None:
+    corrupt = Fault(0.15, FaultKind.CORRUPT_FRAME, "m0", side="employee")
+    run = play(make_plan(parent(*leaves(10, 0.1)), tree=(1, 2), faults=(corrupt,)))
+    assert run.outcomes["j0.0"] == Outcome("value", 11)
+    assert len(told(run, Kind.BORN, "m0")) == 1
+    assert {"m0.w3", "m0.w4"} <= {event.node for event in told(run, Kind.BORN)}
+
+
 def test_a_fault_without_a_target_misses_and_is_told() -> None:
     run = play(make_plan(*leaves(1), faults=(Fault(0.0, FaultKind.CUT, "m7"),)))
     assert run.missed == 1

@@ -78,6 +78,9 @@ class Cluster:
         self.on_outcome: Callable[[str], object] = lambda task: None
         self._flips: Counter[str] = Counter()
         self._wire_serials: Counter[str] = Counter()
+        self._started: dict[str, Manager] = {}
+        self.draws_of: dict[str, Counter[str]] = {}
+        """What the nodes of a name have drawn, one process after the other: they are not to draw the same again."""
         self._nursery: trio.Nursery | None = None
         self._pid = 100
         self._port = DEFAULT_MANAGER_PORT - 1
@@ -208,8 +211,15 @@ class Cluster:
         else:
             ports = [self.start_manager(f"{name}.m{number}", tree[1:]) for number in range(tree[0])]
             manager = Manager(self._next_port(), ipports=[("127.0.0.1", port) for port in ports], name=name)
+        self._started[name] = manager
         self.start_soon(self._run_node, name, manager)
         return manager.port
+
+    def restart_manager(self, name: str) -> None:
+        """Somebody starts a manager again that was killed, as it was and where it was."""
+        if name not in self.node_processes:
+            old = self._started[name]
+            self.start_soon(self._run_node, name, Manager(old.port, old.num_workers, old.ipports, name=name))
 
     def _next_port(self) -> int:
         self._port += 1

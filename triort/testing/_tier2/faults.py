@@ -70,7 +70,11 @@ class Faults:
         return True
 
     def crash_node(self, fault: Fault) -> bool:
-        return self.cluster.kill_node(fault.target)
+        if not self.cluster.kill_node(fault.target):
+            return False
+        if fault.for_s and fault.kind is FaultKind.CRASH_MANAGER:
+            self.cluster.at(self.cluster.now + fault.for_s, self.cluster.restart_manager, fault.target)
+        return True
 
     def join_worker(self, fault: Fault) -> bool:
         process = self.cluster.node_processes.get(fault.target)

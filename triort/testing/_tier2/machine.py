@@ -109,7 +109,7 @@ class SimMachine:
         self.is_dead = False
         self.wires: list[Wire] = []
         self.templates: list[SimTemplate] = []
-        self._draws: Counter[str] = Counter()
+        self._draws = cluster.draws_of.setdefault(name, Counter())
         self._rate = 1.0
         self._offset_s = 0.0
 
