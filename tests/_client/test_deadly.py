@@ -80,6 +80,18 @@ async def test_only_the_task_on_the_cpu_is_blamed(tmp_path):
         assert {worker.state for worker in status.employees} <= {"", "for a suspect"}
 
 
+async def test_an_async_task_that_waits_is_not_on_the_cpu_from_its_first_step_on(tmp_path):
+    async with triort.open_cluster(1) as client:
+        with trio.fail_after(30):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(client.options(crash_limit=1).run, deadly.nap_once, str(tmp_path))
+                await wait_until(lambda: any(tmp_path.iterdir()))
+                while (status := await client.status()).employees[0].running:  # in its first step
+                    await trio.sleep(0.01)
+                os.kill(status.employees[0].pid, signal.SIGKILL)
+        assert (await client.status()).blamed == 0
+
+
 async def test_a_task_that_takes_too_much_memory_is_told_so_and_harms_nobody(client):
     crashes, results = [], []
     async with trio.open_nursery() as nursery:

@@ -4,14 +4,16 @@ import _weakrefset
 import os
 import random
 import signal
+import sys
 import time
+from typing import Any
 
 import pytest
 import trio
 
 import triort
 from tests._client import jobs, parents
-from triort._node.interrupts import Allowed, allowed_for
+from triort._node.interrupts import Allowed, allowed_for, files_above
 
 processes = pytest.mark.processes
 
@@ -84,3 +86,22 @@ TRIOS = trio.__file__
 )
 def test_what_a_poke_may_do_depends_on_the_files_above_the_users_frame(files, allowed):
     assert allowed_for(files) is allowed
+
+
+LOOP: dict[str, Any] = {}
+exec(compile("def call(fn): return fn()\ndef step(coro): coro.send(None)", TRIOS, "exec"), LOOP)
+
+
+def test_a_plain_function_that_trios_loop_calls_between_two_steps_is_no_code_of_the_task():
+    boundary = {LOOP["call"].__code__, LOOP["step"].__code__}
+
+    async def task() -> None:
+        seen.append(files_above(sys._getframe(), boundary))
+        await trio.lowlevel.cancel_shielded_checkpoint()
+
+    seen: list[Any] = []
+    assert LOOP["call"](lambda: files_above(sys._getframe(), boundary)) == []
+    coro = task()
+    LOOP["step"](coro)
+    coro.close()
+    assert seen == [[__file__]]

@@ -44,10 +44,13 @@ class StepWatch(trio.abc.Instrument):
             worker.enter(running)
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        """The step has ended."""
-        if self._entered is not None:
-            self._entered.leave()
-            self._entered = None
+        """The step has ended. In its first one a task has entered by itself, for it was nobody's when that began."""
+        worker, self._entered = self._entered, None
+        if worker is None:
+            current = task.context.get(CURRENT)
+            worker = None if current is None else current[0]
+        if worker is not None:
+            worker.leave()
 
     def _learn_loop(self) -> None:
         frame: FrameType | None = sys._getframe(2)

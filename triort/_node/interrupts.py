@@ -19,6 +19,7 @@ import _weakrefset
 import enum
 import os
 import weakref
+from inspect import CO_COROUTINE, CO_GENERATOR, CO_ITERABLE_COROUTINE
 from types import CodeType, FrameType
 
 import trio
@@ -26,7 +27,8 @@ import trio
 FRAMES_MAX = 100_000
 
 _TRIORT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_OWN = (_TRIORT, os.path.dirname(os.path.abspath(trio.__file__)) + os.sep)
+_TRIO = os.path.dirname(os.path.abspath(trio.__file__)) + os.sep
+_OWN = (_TRIORT, _TRIO)
 _CALLBACKS = (_weakrefset.__file__, weakref.__file__)
 
 
@@ -52,13 +54,24 @@ def allowed_for(file_names: list[str]) -> Allowed:
 
 
 def files_above(frame: FrameType | None, boundary: set[CodeType]) -> list[str] | None:
-    """The distinct files of the frames from ``frame`` to the first of ``boundary``; None if there is no boundary."""
+    """The distinct files of the frames from ``frame`` to the first of ``boundary``; None if there is no boundary.
+
+    Trio's loop calls the coroutines of tasks, and a few plain functions of its own and of the library between two
+    steps: what lies above one of these is not the task's, and has no files here.
+    """
     names: dict[str, None] = {}
+    called: CodeType | None = None
     for _ in range(FRAMES_MAX):
         if frame is None:
             return None
-        if frame.f_code in boundary:
-            return list(names)
-        names[frame.f_code.co_filename] = None
-        frame = frame.f_back
+        code = frame.f_code
+        if code in boundary:
+            is_between_steps = code.co_filename.startswith(_TRIO) and called is not None and not _is_coroutine(called)
+            return [] if is_between_steps else list(names)
+        names[code.co_filename] = None
+        called, frame = code, frame.f_back
     return None
+
+
+def _is_coroutine(code: CodeType) -> bool:
+    return bool(code.co_flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_GENERATOR))

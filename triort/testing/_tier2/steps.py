@@ -24,8 +24,11 @@ class Steps(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         """The step has ended."""
-        if self._entered is not None:
-            worker, self._entered = self._entered, None
+        worker, self._entered = self._entered, None
+        if worker is None:
+            current = task.context.get(CURRENT)
+            worker = None if current is None else current[0]
+        if worker is not None:
             process = worker.process
             assert isinstance(process, SimProcess)
             process.leave_cpu()
