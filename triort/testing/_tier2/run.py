@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 import attrs
 import trio
 
-from triort._model.limits import FENCE_S, LEASE_S
+from triort._model.limits import FENCE_S, HEARTBEAT_S, LEASE_S
 from triort._node.output import redirected
+from triort._node.server_base import ServerBase
 from triort._node.worker import Worker
+from triort._transport.session import SessionConnection
 from triort.testing._checkers import all_checkers
 from triort.testing._events import Event, Kind, Violation
 from triort.testing._plan.plan import Plan
@@ -128,13 +130,23 @@ class _Outcome:
                 cluster, "liveness", f"{', '.join(open_jobs)} did not end within {plan.heal_s} s of the last fault"
             )
         await trio.sleep_until(over_s)
-        if not await self.clock.wait_quiet(cluster.now + REST_S):
+        if not await self._comes_to_rest(cluster):
             self._fail(cluster, "rest", f"all jobs have ended, and {REST_S} s later there is still something going on")
         for checker in self.trace.checkers:
             try:
                 checker.at_rest()
             except Violation as violation:
                 cluster.violate(violation)
+
+    async def _comes_to_rest(self, cluster: Cluster) -> bool:
+        """Whether nothing more is to come. What is not confirmed may be lost, though nobody knows it yet: until then,
+        time goes on."""
+        until_s = cluster.now + REST_S
+        while await self.clock.wait_quiet(until_s):
+            if cluster.now >= until_s or all(_is_confirmed(each.node) for each in cluster.node_processes.values()):
+                return True
+            await trio.sleep(HEARTBEAT_S)
+        return False
 
     async def _check_end(self, cluster: Cluster) -> None:
         """After the shutdown nothing may be left, but managers that wait for a boss."""
@@ -162,6 +174,10 @@ class _Outcome:
 
     def _fail(self, cluster: Cluster, check: str, text: str) -> None:
         cluster.violate(Violation(check, text, cluster.now))
+
+
+def _is_confirmed(node: ServerBase) -> bool:
+    return not any(conn.replay.kept_bytes for conn in node.conns if isinstance(conn, SessionConnection))
 
 
 @contextlib.contextmanager
