@@ -11,7 +11,7 @@ from triort.testing._plan.swarm import Faults, Features
 MANY = Features.swarm().also("jobs", "clients", "later")
 
 
-@scenario(seeds=4, marks=("a client leaves with a job open",))
+@scenario(seeds=4)
 def test_clients_come_and_go(seed: int) -> Plan:
     return crowd(seed, [2, 2], 8)
 

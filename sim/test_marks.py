@@ -20,7 +20,6 @@ PRODUCT = Path(triort.__file__).parent
 FLOORS = ("_client", "_core", "_node", "_transport", "_wire")
 OFTEN = (
     "a child that raised is run again",
-    "a client leaves with a job open",
     "a loss waits for the ends of its descendants",
     "a lost task is submitted again",
     "a queued task is cancelled",

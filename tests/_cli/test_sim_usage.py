@@ -14,14 +14,14 @@ from triort.testing._plan.codec import dump_plan
 from triort.testing._plan.generate import generate
 from triort.testing._plan.plan import Compute, Job, Plan, Task
 
-PLAN = Plan(1, 5, [2], [Job("j0", [Task("j0.0", [Compute(0.1)])])])
+PLAN = Plan(2, 5, [2], [Job("j0", [Task("j0.0", [Compute(0.1)])])])
 TEXT = dump_plan(PLAN)
 BAD = {
     "empty.json": ("", "it is empty"),
     "words.json": ("this is no JSON", "not JSON"),
     "truncated.json": (TEXT[: len(TEXT) // 2], "truncated"),
     "list.json": ("[1, 2]", "a plan is a JSON object, not a list"),
-    "later.json": (TEXT.replace('"version": 1', '"version": 2'), "of plan version 2"),
+    "later.json": (TEXT.replace('"version": 2', '"version": 3'), "of plan version 3"),
     "field.json": (TEXT.replace('"seed"', '"sead"'), "sead"),
     "type.json": (TEXT.replace('"seed": 5', '"seed": "five"'), "$.seed"),
     "tree.json": (TEXT.replace("[2]", "[0]"), "fan-outs of at least 1"),

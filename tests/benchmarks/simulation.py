@@ -42,7 +42,7 @@ def wide_plan(tree: list[int], num_tasks: int) -> Plan:
     for number in range(num_tasks // 10):
         children = [Task(f"j0.{number}.1.{child}", [Compute(1e-3)]) for child in range(9)]
         items.append(Task(f"j0.{number}", [Compute(5e-2), Batch(children)]))
-    return Plan(1, 3, tree, [Job("j0", items)])
+    return Plan(2, 3, tree, [Job("j0", items)])
 
 
 def wide_tier2() -> float:
@@ -84,7 +84,7 @@ def memory_tier2() -> float:
     """KiB a node: 1,111 nodes, all started, nothing to do yet."""
     run_tier2(wide_plan([1, 1, 1], 10), checkers=[])
     weigh = Weigh()
-    plan = Plan(1, 3, [10, 10, 10], [Job("j0", [Task("j0.0", [Compute(1.0)])], at_s=1.0)])
+    plan = Plan(2, 3, [10, 10, 10], [Job("j0", [Task("j0.0", [Compute(1.0)])], at_s=1.0)])
     assert run_tier2(plan, checkers=[weigh], frames=False).violation is None
     return weigh.kib_per_node
 

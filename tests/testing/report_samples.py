@@ -30,7 +30,7 @@ def make_plan(seed: int = 97, tree: tuple[int, int] = (2, 3), num_tasks: int = 1
     draw = Random(seed)
     items = [make_task(f"j0.{i}", draw, 2 if i % 4 == 1 else 0) for i in range(num_tasks)]
     faults = [Fault(cut_s, FaultKind.CUT, "m1"), Fault(0.002, FaultKind.SLOW_NODE, "m0.w1", for_s=0.02, factor=3)]
-    return Plan(1, seed, list(tree), [Job("j0", items)], faults, ["local", "lan"])
+    return Plan(2, seed, list(tree), [Job("j0", items)], faults, ["local", "lan"])
 
 
 class Hand:

@@ -106,10 +106,16 @@ def test_a_worker_that_was_killed_waits_for_nothing_and_runs_nothing() -> None:
 
 
 def test_a_client_that_is_gone_or_cut_off_is_told_nothing() -> None:
-    for end in (at("died c0"), at("close c0", "s"), at("close s", "c0")):
-        assert rest(DONE[0], end, DONE[-1]) == ""
-        assert rest(end, DONE[0], DONE[-1]) == ""
+    lost = at("job c0 j0", detail="lost")
+    assert rest(DONE[0], at("died c0"), DONE[-1]) == ""
+    assert rest(at("died c0"), DONE[0], DONE[-1]) == ""
     assert rest(DONE[0], at("died c1"), DONE[-1]) != ""
+    for end in (at("break c0", "s"), at("close s", "c0")):
+        assert rest(DONE[0], end, lost, DONE[-1]) == ""
+        assert rest(DONE[0], lost, end, DONE[-1]) == ""
+        assert rest(DONE[0], end, DONE[-1]) != ""
+        assert rest(DONE[0], end, DONE[-2], DONE[-1]) != ""
+    assert rest(DONE[0], lost, DONE[-1]) != ""
 
 
 def test_a_job_that_ends_twice_is_found() -> None:

@@ -72,9 +72,10 @@ def test_what_happens_beyond_it_is_not_looked_at() -> None:
     assert orphans(PARENT, running, zombie) != ""
 
 
-def test_a_node_that_is_born_or_linked_anew_is_no_longer_fenced_off() -> None:
+def test_a_node_is_fenced_off_until_it_is_linked_anew() -> None:
     again = at("start m1.w2 j0.0.0.0", number=20)
-    assert orphans(PARENT, at("close s", "m0"), at("born m0", "s"), CHILD, again) != ""
+    assert orphans(PARENT, at("close s", "m0"), at("born m0", "s"), CHILD, again) == ""
+    assert orphans(at("open m0.w2", "m0"), PARENT, at("died m0"), CHILD, again) == ""
     assert orphans(PARENT, at("close s", "m0"), at("open m0", "s"), CHILD, again) != ""
 
 

@@ -140,4 +140,3 @@ def test_a_parent_that_is_cut_off_may_be_told_of_cancels() -> None:
     for other in (at("close s", "m1"), at("close c0", "s"), at("close m0", "m0.w2")):
         assert verdict(AllowedOutcome(), PAIR, [*SUBMITTED, other, end]) != ""
     assert verdict(AllowedOutcome(), PAIR, [*SUBMITTED, at("close s", "m0"), at("open m0", "s"), end]) != ""
-    assert verdict(AllowedOutcome(), PAIR, [*SUBMITTED, at("close s", "m0"), at("born m0", "s"), end]) != ""

@@ -16,7 +16,7 @@ from triort.testing._plan.plan import Compute, Listen, Plan, Say
 SAMPLE = plan(
     job(task(Compute(0.25), batch(task(Say(2)), task(Listen(1)), talk=1, timeout_s=3.0, retries=2)), task(fails=-1)),
     job(task(), name="j1", client="c1", at_s=0.5),
-    faults=[fault("cut", "m0", 0.125), fault("half_open", "m1.w2", 1.0, side="boss")],
+    faults=[fault("cut", "m0", 0.125), fault("half_open", "m1", 1.0, side="boss")],
     latency=["lan", "wan"],
     script={10: [1, 0], 2: [2, 0, 1]},
     buggify={"b": 0.5, "a": 0.25},
@@ -87,8 +87,8 @@ def test_no_json_is_no_plan() -> None:
 
 
 def test_another_version_is_named_with_our_own() -> None:
-    assert reason(edited(lambda data: data.update(version=2))) == (
-        "it is of plan version 2, and this triort reads version 1"
+    assert reason(edited(lambda data: data.update(version=1))) == (
+        "it is of plan version 1, and this triort reads version 2"
     )
     assert "plan version None" in reason(edited(lambda data: data.pop("version")))
     assert "plan version True" in reason(edited(lambda data: data.update(version=True)))

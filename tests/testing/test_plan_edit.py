@@ -129,7 +129,7 @@ def test_faults_without_a_target_go_with_the_nodes(tree: list[int], old: Fault, 
 
 
 def test_a_smaller_tree_keeps_a_core() -> None:
-    old = plan(job(task()), faults=[fault("cut", "m0"), fault("crash_manager", "m1")], tree=[3, 2])
+    old = plan(job(task()), faults=[fault("crash_manager", "m0"), fault("crash_manager", "m1", 1.0)], tree=[3, 2])
     less = with_tree(old, [2, 2])
     assert core_of(less.tree, less.faults) is not None
     assert kinds(less) == ["crash_manager"]

@@ -66,9 +66,9 @@ def test_what_was_not_kept_may_differ_though_all_that_was_is_the_same() -> None:
 
 def test_the_differences_of_plans_are_named_field_by_field() -> None:
     child = Task("j0.0.1.0", [Compute(0.001)])
-    a = Plan(1, 7, [2, 2], [Job("j0", [Task("j0.0", [Compute(0.01), Batch([child])])])], latency=["lan"])
+    a = Plan(2, 7, [2, 2], [Job("j0", [Task("j0.0", [Compute(0.01), Batch([child])])])], latency=["lan"])
     b = Plan(
-        1,
+        2,
         7,
         [2, 3],
         [
@@ -89,7 +89,7 @@ def test_the_differences_of_plans_are_named_field_by_field() -> None:
         "jobs[j0].items[j0.0].steps[1].children[j0.0.1.0].fails: 0 → 1",
         "jobs[j0].items[j0.0].steps[1].how: map → next",
         "jobs[j0].client: c0 → c1",
-        "faults[cut m0]: only in b: at 0.0123 s: the link of m0 to s is cut",
+        "faults[cut m0]: only in b: at 0.0123 s: the connection of m0 to s is cut",
         "buggify[slow]: only in b: 0.5",
         "script[3]: only in b: [1, 0]",
     ]
@@ -100,8 +100,8 @@ def test_removed_faults_and_tasks_do_not_shift_the_others() -> None:
     fault = Fault(1.0, FaultKind.CUT, "m0")
     later = msgspec.structs.replace(fault, at_s=2.0)
     tasks = [Task(f"j0.{i}", [Compute(0.001)]) for i in range(3)]
-    a = Plan(1, 7, [2], [Job("j0", tasks)], [Fault(0.5, FaultKind.CLOG, "m1", 2.0), fault, later])
-    b = Plan(1, 7, [2], [Job("j0", tasks[::2])], [fault, later])
+    a = Plan(2, 7, [2], [Job("j0", tasks)], [Fault(0.5, FaultKind.CLOG, "m1", 2.0), fault, later])
+    b = Plan(2, 7, [2], [Job("j0", tasks[::2])], [fault, later])
     assert plan_differences(a, b, ("full", "shrunk")) == [
         "jobs[j0].items[j0.1]: only in full: f, compute 1 ms",
         "faults[clog m1]: only in full: at 0.5 s: nothing gets through between m1 and s for 2 s",

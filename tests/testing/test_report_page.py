@@ -130,7 +130,7 @@ def test_the_verdict_comes_first() -> None:
 
 
 def test_the_plan_is_there_to_read_without_scripts() -> None:
-    assert "at 0.0123 s: the link of m1 to s is cut" in "".join(Page(page_html(make_run())).texts["pre"])
+    assert "at 0.0123 s: the connection of m1 to s is cut" in "".join(Page(page_html(make_run())).texts["pre"])
 
 
 def test_a_run_that_kept_its_last_events_says_so() -> None:

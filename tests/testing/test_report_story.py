@@ -77,8 +77,8 @@ jobs
   └─ j1.0: f, ignores its cancel
      map of 0, errors caught, cancelled after 100 ms, a shared value
 faults
-  at 0.0123 s: the link of m0.m1 to m0 is cut
-  at 2 s: manager m1 is killed, with all below it; restarted after 500 ms"""
+  at 0.0123 s: the connection of m0.m1 to m0 is cut
+  at 2 s: manager m1 is killed, with its workers; restarted after 500 ms"""
 
 
 def test_a_plan_in_words() -> None:
@@ -86,7 +86,7 @@ def test_a_plan_in_words() -> None:
 
 
 def test_a_plan_of_nothing_is_short() -> None:
-    assert show_plan(Plan(1, 5, [1], [])).splitlines() == [
+    assert show_plan(Plan(2, 5, [1], [])).splitlines() == [
         "seed      5",
         "tree      [1]: a server with 1 worker",
         "schedule  random",
@@ -98,7 +98,7 @@ def test_a_plan_of_nothing_is_short() -> None:
 
 def test_a_large_plan_is_cut_and_says_so() -> None:
     tasks = [Task(f"j0.{i}", [Compute(0.001 * (i + 1))]) for i in range(500)]
-    lines = show_plan(Plan(1, 5, [1], [Job("j0", tasks)])).splitlines()
+    lines = show_plan(Plan(2, 5, [1], [Job("j0", tasks)])).splitlines()
     assert "  … and 381 lines more" in lines
     assert len(lines) < 140
 
@@ -117,8 +117,8 @@ def test_every_fault_has_a_sentence_that_names_its_target(kind: FaultKind) -> No
 def test_the_side_of_a_fault_is_told() -> None:
     half = [fault_line(Fault(1.0, FaultKind.HALF_OPEN, "m0", side=side)) for side in ("boss", "employee")]
     assert half == [
-        "at 1 s: the link of m0 to s is cut, and only s learns of it",
-        "at 1 s: the link of m0 to s is cut, and only m0 learns of it",
+        "at 1 s: the connection of m0 to s is cut, and only s learns of it",
+        "at 1 s: the connection of m0 to s is cut, and only m0 learns of it",
     ]
     one_way = [fault_line(Fault(1.0, FaultKind.ONE_WAY, "m0", 2.0, side=side)) for side in ("boss", "employee")]
     assert one_way == [
@@ -141,7 +141,7 @@ def test_a_failure_tells_seed_check_replay_plan_events_parting_and_files_in_this
         "  " + REPLAY,
         "The shrunk plan: 1 fault, 10 tasks, 9 nodes; before: 2 faults, 16 tasks, 9 nodes",
         "  faults",
-        "    at 0.0123 s: the link of m1 to s is cut",
+        "    at 0.0123 s: the connection of m1 to s is cut",
         f"The last of {shrunk.num_events:,} events of the shrunk plan",
         "Where it parts from a passing run",
         "  passing:",

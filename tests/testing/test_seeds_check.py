@@ -105,7 +105,7 @@ def test_tiers_that_end_a_plan_without_races_differently_are_a_failure(monkeypat
     assert violation.check == TIERS_DIFFER
     assert violation.text.startswith("outcomes in tier 2 → tier 1\n")
     assert "→ value 99" in violation.text
-    racy = Plan(1, 0, [1], [Job("j0", [Task("j0.0", [Batch([Task("j0.0.0.0", [Compute(1.0)])], cancel_after_s=1.0,
+    racy = Plan(2, 0, [1], [Job("j0", [Task("j0.0", [Batch([Task("j0.0.0.0", [Compute(1.0)])], cancel_after_s=1.0,
                 catch=True)])])])  # fmt: skip
     assert trial.fails(racy) is None
 

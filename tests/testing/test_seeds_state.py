@@ -10,7 +10,7 @@ from triort.testing._seeds.state import NAMES_MAX, State, Until, show_state
 from triort.testing._seeds.trials import run_plan
 
 TASK = Task("j0.0", [Batch([Task("j0.0.0.0", [Compute(0.4)]), Task("j0.0.0.1", [Compute(0.2)])])])
-PLAN = Plan(1, 3, [2], [Job("j0", [TASK])], [Fault(0.1, FaultKind.CRASH_WORKER, "s.w2")], ["memory"])
+PLAN = Plan(2, 3, [2], [Job("j0", [TASK])], [Fault(0.1, FaultKind.CRASH_WORKER, "s.w2")], ["memory"])
 
 
 def stopped(tier: int, until_s: float) -> tuple[Run, bool]:
@@ -51,7 +51,7 @@ def test_a_run_that_ends_before_is_not_stopped_and_nothing_is_open_then(tier: in
 
 
 def test_what_has_failed_before_comes_first() -> None:
-    plan = Plan(1, 3, [2], PLAN.jobs, heal_s=1e-3)
+    plan = Plan(2, 3, [2], PLAN.jobs, heal_s=1e-3)
     until = Until(10.0)
     run = run_plan(plan, 2, more_checkers=[until])
     assert run.violation is not None

@@ -74,7 +74,7 @@ def test_needed_faults_stay_and_follow_their_targets_to_a_smaller_tree() -> None
     assert all(fault.at_s == 1e-3 for fault in shrunk.faults)
     assert core_of(shrunk.tree, shrunk.faults) is not None
     assert all(has_node(shrunk.tree, fault.target) for fault in shrunk.faults)
-    assert sum(shrunk.tree) == 4
+    assert sum(shrunk.tree) == 3
 
 
 def test_only_valid_plans_that_a_cluster_can_get_through_are_run() -> None:
@@ -91,7 +91,7 @@ def test_only_valid_plans_that_a_cluster_can_get_through_are_run() -> None:
 
 def test_a_task_that_always_kills_keeps_its_crash_limit() -> None:
     killer = Task("j0.0.0.0", [], poison=-1)
-    plan = Plan(1, 0, [2], [Job("j0", [Task("j0.0", [Batch([killer], crash_limit=2)])], crash_limit=1)], heal_s=5000.0)
+    plan = Plan(2, 0, [2], [Job("j0", [Task("j0.0", [Batch([killer], crash_limit=2)])], crash_limit=1)], heal_s=5000.0)
     fails = Fails(lambda plan: any(task.poison < 0 for task in all_tasks(plan)))
     shrunk = shrink(plan, fails).plan
     assert [(job.crash_limit, [item.poison for item in job.items]) for job in shrunk.jobs] == [(1, [-1])]
@@ -99,7 +99,7 @@ def test_a_task_that_always_kills_keeps_its_crash_limit() -> None:
 
 def test_messages_go_only_with_those_who_wait_for_them() -> None:
     children = [Task(f"j0.0.0.{number}", [Compute(0.5), Listen(2)]) for number in range(3)]
-    plan = Plan(1, 0, [2], [Job("j0", [Task("j0.0", [Batch(children, talk=2, how="next", retries=3)])])])
+    plan = Plan(2, 0, [2], [Job("j0", [Task("j0.0", [Batch(children, talk=2, how="next", retries=3)])])])
 
     def has(plan: Plan) -> bool:
         return any(isinstance(step, Listen) for task in all_tasks(plan) for step in task.steps)
@@ -172,14 +172,14 @@ def test_each_smaller_plan_is_noted() -> None:
 
 
 def test_what_is_already_small_stays_as_it_is() -> None:
-    plan = Plan(1, 7, [1], [Job("j0", [Task("j0.0", [])])], latency=["memory"], schedule="fifo")
+    plan = Plan(2, 7, [1], [Job("j0", [Task("j0.0", [])])], latency=["memory"], schedule="fifo")
     assert shrink(plan, Fails(lambda plan: bool(plan.jobs))).plan == plan
 
 
 # -- the schedule ----------------------------------------------------------------------------------------------------
 
 RECORDED = {number: [2, 1, 0, 3] for number in range(40)}
-SMALL = Plan(1, 7, [1], [Job("j0", [Task("j0.0", [])])], latency=["memory"])
+SMALL = Plan(2, 7, [1], [Job("j0", [Task("j0.0", [])])], latency=["memory"])
 
 
 def scripted(needed: Sequence[int]) -> Fails:

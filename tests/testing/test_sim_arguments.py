@@ -112,7 +112,7 @@ def test_a_wrong_variable_is_told(monkeypatch: pytest.MonkeyPatch, variable: str
     assert len(str(caught.value).splitlines()) == 1
 
 
-PLAN = '{"version": 1, "seed": 4, "tree": [2, 2], "jobs": [], "test": "tests/test_it.py::note[a-1]"}'
+PLAN = '{"version": 2, "seed": 4, "tree": [2, 2], "jobs": [], "test": "tests/test_it.py::note[a-1]"}'
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ PLAN = '{"version": 1, "seed": 4, "tree": [2, 2], "jobs": [], "test": "tests/tes
     [
         (b"", r"plan\.json: it is empty, not a plan"),
         (PLAN[:40].encode(), r"plan\.json: it is truncated"),
-        (PLAN.replace('"version": 1', '"version": 99').encode(), "plan version 99, and this triort reads version 1"),
+        (PLAN.replace('"version": 2', '"version": 99').encode(), "plan version 99, and this triort reads version 2"),
         (b"\xff\xfe", r"plan\.json: it is no text, so no plan"),
         (b"[1]", "a plan is a JSON object, not a list"),
         (PLAN.replace("note", "another").encode(), r"is a plan of tests/test_it\.py::another\[a-1\], not of"),

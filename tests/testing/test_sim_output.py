@@ -36,7 +36,7 @@ def test_what_is_replayed_speaks_at_once_and_runs_once(
             heard.append(capsys.readouterr().out)
 
     caplog.set_level(logging.INFO, "workflow")
-    (tmp_path / "plan.json").write_text('{"version": 1, "seed": 4, "tree": [2], "jobs": [], "test": "listen"}')
+    (tmp_path / "plan.json").write_text('{"version": 2, "seed": 4, "tree": [2], "jobs": [], "test": "listen"}')
     monkeypatch.setenv("TRIORT_SIM_PLAN", str(tmp_path / "plan.json"))
     listen()
     assert heard == ["now\n"]

@@ -99,7 +99,7 @@ def run_once(
     """The makespan by its lower bound, and the messages for each task and hop."""
     rng = Random(5)
     items = shape("j0", lambda: heavy_tailed(rng) if seconds is None else seconds)
-    made = Plan(1, seed, list(tree), [Job("j0", items)], latency=[FIXED])
+    made = Plan(2, seed, list(tree), [Job("j0", items)], latency=[FIXED])
     run = ran(made)
     (end,) = events(run, Kind.JOB)
     work, path = measure(items)
@@ -113,7 +113,7 @@ def test_short_tasks_are_not_trapped_in_the_subtree_of_long_ones() -> None:
     began = 0.1
     warm = Job("j0", [Task(f"j0.{i}", [Compute(1e-4)], is_async=False) for i in range(1, 20)])
     jobs = [warm, Job("j1", mixed("j1", 10), at_s=began), Job("j2", mixed("j2", 5), at_s=began)]
-    run = ran(Plan(1, 1, [2, 2], jobs, latency=[FIXED]))
+    run = ran(Plan(2, 1, [2, 2], jobs, latency=[FIXED]))
     assert ends_of(run) == {"j0": "value", "j1": "value", "j2": "value"}
     ends = [event.what for event in events(run, Kind.SETTLE) if not event.what.startswith("j0")]
     long = {"j1.0", "j1.5", "j2.0"}

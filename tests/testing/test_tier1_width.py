@@ -11,7 +11,7 @@ from triort.testing._tier1.run import run_tier1
 
 def test_a_thousand_nodes_share_the_work_of_several_jobs() -> None:
     jobs = [Job(f"j{i}", leaves(f"j{i}", 700, 4e-3, is_async=False), at_s=1e-3 * i) for i in range(3)]
-    made = Plan(1, 5, [10, 10, 10], jobs, latency=["lan"])
+    made = Plan(2, 5, [10, 10, 10], jobs, latency=["lan"])
     run = run_tier1(made, checkers=[TablesEmpty(), IdleTruth()], frames=False)
     assert run.violation is None
     assert len(run.outcomes) == 2_100
@@ -44,7 +44,7 @@ def test_items_that_come_after_their_job_has_failed_are_cancelled() -> None:
     items = [Task("j0.0", [], fails=-1), *leaves("j0.1", 8_400, 1.0)]
     kinds = set()
     for seed in range(5):
-        made = Plan(1, seed, [2, 2], [Job("j0", items)], latency=["tail", "local"])
+        made = Plan(2, seed, [2, 2], [Job("j0", items)], latency=["tail", "local"])
         run = run_tier1(made, checkers=[TablesEmpty(), IdleTruth()], frames=False)
         assert run.violation is None
         assert run.now_s < 0.9

@@ -15,7 +15,7 @@ HOWS = ["map", "next", "as_completed", "submit", "nursery"]
 
 
 def make_plan(*tasks: Task, tree: tuple[int, ...] = (2, 2), faults: tuple[Fault, ...] = (), seed: int = 1) -> Plan:
-    return Plan(1, seed, list(tree), [Job("j0", list(tasks))], list(faults))
+    return Plan(2, seed, list(tree), [Job("j0", list(tasks))], list(faults))
 
 
 def parent(*children: Task, is_async: bool = True, after: float = 0.0, **batch: object) -> Task:
@@ -82,7 +82,7 @@ def test_a_stubborn_task_costs_its_worker_after_the_grace_time(is_async: bool) -
 @pytest.mark.parametrize("is_async", [True, False], ids=["async", "sync"])
 def test_poison_is_blamed_and_crashes_for_good_after_its_limit(is_async: bool) -> None:
     task = parent(Task("j0.0.1.0", [Compute(1e-3)], is_async, poison=-1), crash_limit=2, catch=True)
-    run = play(Plan(1, 1, [3], [Job("j0", [task], crash_limit=2)]))
+    run = play(Plan(2, 1, [3], [Job("j0", [task], crash_limit=2)]))
     assert run.outcomes["j0.0"] in (Outcome("value", 1 + CAUGHT), Outcome("crashed"))
     assert len([event for event in told(run, Kind.DIED) if event.detail == "signal 9" and event.time_s < 1]) in (2, 3)
 

@@ -36,6 +36,9 @@ class Air:
     def latency_s(self, wire: Wire, way: str, number: int) -> float:
         return 1.0 / number
 
+    def note_words(self, wire: Wire, batch: list[Received]) -> None:
+        pass
+
     def tells_frames(self) -> bool:
         return True
 

@@ -38,7 +38,7 @@ def of_jobs(
     latency: str = "lan", heal_s: float = 60.0,
 ) -> Plan:  # fmt: skip
     """Several jobs."""
-    made = Plan(1, seed, list(tree), list(jobs), list(faults), [latency], heal_s=heal_s)
+    made = Plan(2, seed, list(tree), list(jobs), list(faults), [latency], heal_s=heal_s)
     check_plan(made)
     return made
 

@@ -146,11 +146,10 @@ class Manager(ServerBase):
                 try:
                     await self._start_under(boss)
                 except Exception as exc:
-                    self.ends_all = not self._has_started
                     send_last(boss.conn, SystemError_(self.name, describe(exc)))
                     boss.conn.close()
                     raise
-                self._has_started = True
+                self._has_started = self.ends_all = True
                 self.sel.put_nowait(self._report_start, boss)
                 self.start_soon(self.serve_link, boss.conn, Direction.ABOVE, boss.mail)
                 await self.wait_ended()

@@ -84,6 +84,7 @@ class Server(ServerBase, ServerCore):
                     await self.connect_to_managers(self.ipports)
                 elif self.ipports is None:
                     await self.spawn_workers(self.num_workers)
+                self.ends_all = True
                 if self.journal is not None:
                     self.sel.put_nowait(self._take_up, stored)
                 for listener in listeners:

@@ -68,8 +68,9 @@ class ServerBase(NodeCore):
         super().renew(owner)
         self.sel = Inbox()
         self.pool: WorkerPool | None = None
-        self.ends_all = True
-        """Whether the managers below end with this incarnation, or wait for a boss again."""
+        self.ends_all = False
+        """Whether the managers below end with this incarnation, or wait for a boss again, as they do after a start that
+        has failed."""
         self._nursery: trio.Nursery | None = None
         self.conns: dict[Connection, Direction] = {}
         self._failure: str | None = None

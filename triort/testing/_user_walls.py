@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from triort._client import opening
 from triort._model.errors import UsageError
 from triort._node.machine import OwnMachine
 
-TO_REALITY = ((OwnMachine, "open_template"), (OwnMachine, "dial"), (OwnMachine, "listen"), (opening, "dial_tcp"))
+TO_REALITY = tuple((OwnMachine, name) for name in ("open_template", "dial", "dial_once", "listen"))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Whatever begins has ended when all is at rest: each job at its client, each function, each wait for an outcome.
 
-Unless whoever would see the end is gone: a client that has died or lost its link, a worker that was killed.
+Unless whoever would see the end is gone: a client that has died, a worker that was killed. A client whose link has
+broken may have lost it for good: it is told the end of its jobs, and nothing of their items any more.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class AllEnds(Checker):
     """Holds at rest."""
 
     name = "all_ends"
-    kinds = frozenset({Kind.SUBMIT, Kind.SETTLE, Kind.START, Kind.END, Kind.JOB, Kind.DIED, Kind.CLOSE})
+    kinds = frozenset({Kind.SUBMIT, Kind.SETTLE, Kind.START, Kind.END, Kind.JOB, Kind.DIED, Kind.BREAK, Kind.CLOSE})
 
     def begin(self, world: World) -> None:
         """The run starts."""
@@ -25,7 +26,10 @@ class AllEnds(Checker):
         """By node: what was submitted there and has no outcome yet."""
         self._running: dict[str, dict[int, str]] = {}
         self._jobs = {job.name: job.client for job in world.plan.jobs}
+        self._all_jobs = list(self._jobs)
         self._lost_clients: set[str] = set()
+        self._broken: set[str] = set()
+        """Whose connections have broken, at one time or another."""
 
     def see(self, event: Event) -> None:
         """Enter what begins, and take out what ends."""
@@ -42,10 +46,10 @@ class AllEnds(Checker):
                 self._end_job(event)
             case Kind.DIED:
                 self._drop(event.node)
-            case Kind.CLOSE:
-                for client in (event.node, event.peer):
-                    if is_client(client):
-                        self._drop(client)
+            case Kind.BREAK | Kind.CLOSE:
+                for client in filter(is_client, (event.node, event.peer)):
+                    self._broken.add(client)
+                    self._forget(client, {job for job in self._all_jobs if job not in self._jobs})
 
     def at_rest(self) -> None:
         """Nothing is left."""
@@ -62,6 +66,14 @@ class AllEnds(Checker):
     def _end_job(self, event: Event) -> None:
         if self._jobs.pop(event.what, None) is None and event.what in {job.name for job in self.world.plan.jobs}:
             self.fail(f"job {event.what} has ended at {event.node} a second time ({event.detail})")
+        if event.node in self._broken and not event.detail.startswith("value"):
+            self._forget(event.node, {event.what})
+
+    def _forget(self, client: str, jobs: set[str]) -> None:
+        """Nobody will tell this client of the items of these jobs."""
+        waits = self._waits.get(client, {})
+        for task in [task for task in waits if task.partition(".")[0] in jobs]:
+            del waits[task]
 
     def _drop(self, node: str) -> None:
         self._waits.pop(node, None)

@@ -10,15 +10,18 @@ from triort._core.node_core import NodeCore
 from triort._core.placement import Employee
 from triort._core.worker_core import WorkerCore
 from triort._model.ids import show_address
-from triort._model.limits import GRACE_S
-from triort.testing._plan.plan import LATENCIES, Batch, FaultKind, Job, Plan, Task
+from triort._model.limits import FENCE_S, GRACE_S
+from triort.testing._plan.names import is_worker
+from triort.testing._plan.plan import LATENCIES, Batch, Fault, FaultKind, Job, Plan, Task
 from triort.testing._plan.walk import all_tasks, batches_of, children_of
 from triort.testing._run import World
 
 HOLDS = frozenset({FaultKind.ONE_WAY, FaultKind.CLOG, FaultKind.SLOW_NODE, FaultKind.SLOW_READER})
 CLOCKS = frozenset({FaultKind.CLOCK_OFFSET, FaultKind.CLOCK_DRIFT})
 SILENT = frozenset({FaultKind.HALF_OPEN, FaultKind.VANISH, FaultKind.STALE_INCARNATION})
-"""Faults of which one side or both sides of a link know nothing."""
+"""Faults of which one side or both sides of a link know nothing until it has been silent for long."""
+SETTLED_S = FENCE_S + 15.0
+"""So long after the last fault everybody knows who is gone, and whoever lives has a boss again."""
 
 ANSWER_CROSSINGS = 10
 POKES_S = 0.1
@@ -90,6 +93,19 @@ def options_by_task(plan: Plan) -> dict[str, Batch | Job]:
     return found
 
 
+def is_untimely(plan: Plan) -> bool:
+    """Whether faults may hold things up for long, or clocks are wrong, so that nothing can be said about times."""
+    return any(fault.kind in CLOCKS | HOLDS | SILENT or may_part(fault) for fault in plan.faults)
+
+
+def may_part(fault: Fault) -> bool:
+    """Whether it may take some time until a link between machines goes on, or until its end is known."""
+    if fault.kind in SILENT or fault.kind is FaultKind.CRASH_MANAGER:
+        return True
+    return bool(fault.for_s) and fault.kind in HOLDS | {FaultKind.CUT} and not is_worker(fault.target)
+
+
 def end_of_trouble(plan: Plan) -> float:
-    """When the last fault that lasts, or changes the tree, is over."""
-    return max((fault.at_s + fault.for_s for fault in plan.faults), default=0.0)
+    """When the last fault that lasts, or changes the tree, is over, and its consequences known."""
+    ends = [fault.at_s + fault.for_s + (SETTLED_S if may_part(fault) else 0.0) for fault in plan.faults]
+    return max(ends, default=0.0)

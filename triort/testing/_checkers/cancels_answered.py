@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triort._model.ids import Address, show_address
 from triort._model.limits import STOP_S
-from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT, answer_s, links_of
+from triort.testing._checkers.books import answer_s, is_untimely, links_of
 from triort.testing._plan.plan import FaultKind
 from triort.testing._run import Checker, World
 
@@ -20,7 +20,7 @@ class CancelsAnswered(Checker):
     def begin(self, world: World) -> None:
         """The run starts."""
         super().begin(world)
-        self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in world.plan.faults)
+        self._is_off = is_untimely(world.plan)
         is_left_alone = any(fault.kind in CRASHES for fault in world.plan.faults)
         self._bound_s = answer_s(world.plan) + (STOP_S if is_left_alone else 0.0)
         self._since: dict[tuple[str, str, Address], float] = {}

@@ -2,7 +2,8 @@
 
 To blame is what the boss knows to have been on the CPU of a worker that died: the event of its death names it, by the
 address. A job that has cost too many workers is given up as a whole, and soon. Where no death has named any, nothing
-can be said. A blame may be lost on its way, with a manager; then the count is too low, never too high.
+can be said. A blame may be lost on its way, with a manager or the link of one; then the count is too low, never too
+high.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class CrashLimits(Checker):
     """Holds for all tasks that may run more than once."""
 
     name = "crash_limits"
-    kinds = frozenset({Kind.SUBMIT, Kind.START, Kind.SETTLE, Kind.DIED})
+    kinds = frozenset({Kind.SUBMIT, Kind.START, Kind.SETTLE, Kind.DIED, Kind.CLOSE})
 
     def begin(self, world: World) -> None:
         """The run starts."""
@@ -35,7 +36,7 @@ class CrashLimits(Checker):
         self._costs: Counter[str] = Counter()
         """How many workers each job has cost."""
         self._costs_max = JOB_CRASHES_MAX + COSTS_SPARE + 2 * math.prod(world.plan.tree)
-        self._managers_died = False
+        self._may_be_lost = False
         self._names_any = False
 
     def see(self, event: Event) -> None:
@@ -51,19 +52,19 @@ class CrashLimits(Checker):
                 name = self._names.get(event.number, "")
                 self._blames[name] += 1
                 self._count_cost(name.partition(".")[0])
-            case Kind.DIED if not is_worker(event.node):
-                self._managers_died = True
+            case Kind.DIED | Kind.CLOSE if not (is_worker(event.node) or is_worker(event.peer)):
+                self._may_be_lost = True
             case Kind.SETTLE if event.detail == "crashed" and event.what in self._options:
                 self._check_end(event)
 
     def _count_cost(self, job: str) -> None:
         self._costs[job] += 1
-        if job and self._costs[job] > self._costs_max and not self._managers_died:
+        if job and self._costs[job] > self._costs_max and not self._may_be_lost:
             self.fail(f"{job} has cost {self._costs[job]} workers, and may cost {JOB_CRASHES_MAX}")
 
     def _check_start(self, event: Event) -> None:
         options = self._options.get(event.what)
-        if options is None or self._managers_died:
+        if options is None or self._may_be_lost:
             return
         if self._blames[event.what] >= options.crash_limit:
             self.fail(

@@ -6,7 +6,7 @@ that may be in the way.
 
 from __future__ import annotations
 
-from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT, answer_s, options_by_task
+from triort.testing._checkers.books import answer_s, is_untimely, options_by_task
 from triort.testing._events import Event, Kind
 from triort.testing._run import Checker, World
 
@@ -27,7 +27,7 @@ class DeadlinesKept(Checker):
             name: (each.timeout_s, bool(getattr(each, "items", ())))
             for name, each in options_by_task(plan).items() if each.timeout_s is not None
         }  # fmt: skip
-        self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in plan.faults)
+        self._is_off = is_untimely(plan)
         self._slack_s = answer_s(plan)
         self._due: dict[str, tuple[float, str]] = {}
 

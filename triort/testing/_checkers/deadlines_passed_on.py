@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from triort._core.links import Link
 from triort._model.ids import show_address
-from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT, crossing_s, pairs
+from triort.testing._checkers.books import crossing_s, is_untimely, pairs
 from triort.testing._run import Checker, World
 
 EARLY_S = 1e-6
@@ -20,7 +20,7 @@ class DeadlinesPassedOn(Checker):
     def begin(self, world: World) -> None:
         """The run starts."""
         super().begin(world)
-        self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in world.plan.faults)
+        self._is_off = is_untimely(world.plan)
         self._late_s = READ_S + crossing_s(world.plan)
 
     def look(self) -> None:

@@ -6,7 +6,7 @@ Looked at are tasks without children: they hold the CPU, or their slot, from the
 from __future__ import annotations
 
 from triort._model.limits import GRACE_S
-from triort.testing._checkers.books import CLOCKS, HOLDS, SILENT, crossing_s
+from triort.testing._checkers.books import crossing_s, is_untimely
 from triort.testing._events import Event, Kind
 from triort.testing._plan.walk import all_tasks, batches_of
 from triort.testing._run import Checker, World
@@ -25,7 +25,7 @@ class GraceKept(Checker):
     def begin(self, world: World) -> None:
         """The run starts."""
         super().begin(world)
-        self._is_off = any(fault.kind in CLOCKS | HOLDS | SILENT for fault in world.plan.faults)
+        self._is_off = is_untimely(world.plan)
         self._limits_s = {
             task.name: GRACE_S + LATE_S if task.stubborn else HEED_S + crossing_s(world.plan)
             for task in all_tasks(world.plan) if not list(batches_of(task))

@@ -40,10 +40,10 @@ class MessageBudget(Checker):
 
 def num_messages(names: str) -> int:
     """How many messages a frame holds: their names with ``+`` between, ``*`` and a number where several are alike.
-    Prints and talk are the tasks' own affair."""
+    Prints and talk are the tasks' own affair, and hearts beat whatever else happens."""
     count = 0
     for name in names.split("+"):
         word, _, times = name.partition("*")
-        if word not in ("Talk", "Print"):
+        if word not in ("Talk", "Print", "Beat"):
             count += int(times or 1)
     return count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triort.testing._checkers.books import SILENT, crossing_s
+from triort.testing._checkers.books import SETTLED_S, crossing_s, may_part
 from triort.testing._run import Checker, World
 
 RETURN_S = 0.05
@@ -18,15 +18,12 @@ class NoAttraction(Checker):
         """The run starts."""
         super().begin(world)
         plan = world.plan
-        self._is_off = any(fault.kind in SILENT for fault in plan.faults)
-        held_s = sum(fault.for_s for fault in plan.faults)
+        held_s = sum(fault.for_s + (SETTLED_S if may_part(fault) else 0.0) for fault in plan.faults)
         self._bound_s = RETURN_S + CROSSINGS * crossing_s(plan) + held_s
         self._since: dict[str, float] = {}
 
     def look(self) -> None:
         """Who has no workers, and since when."""
-        if self._is_off:
-            return
         now = self.world.now
         empty = {}
         for core in self.world.nodes.values():

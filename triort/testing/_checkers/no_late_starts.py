@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from triort.testing._checkers.books import HOLDS, SILENT, crossing_s
+from triort.testing._checkers.books import HOLDS, crossing_s, may_part
 from triort.testing._checkers.task_tree import Fences
 from triort.testing._events import Event, Kind
 from triort.testing._plan.names import is_client
@@ -28,7 +28,7 @@ class NoLateStarts(Checker):
         """The run starts."""
         super().begin(world)
         plan = world.plan
-        self._is_off = any(fault.kind in SILENT for fault in plan.faults)
+        self._is_off = any(may_part(fault) and fault.kind not in HOLDS for fault in plan.faults)
         self._bound_s = CANCELS_S + CROSSINGS * crossing_s(plan)
         self._trouble_s = -1.0
         """Until then a fault holds something up, or has done so."""
@@ -68,7 +68,7 @@ class NoLateStarts(Checker):
                 self._drop(event, self._siblings.get(event.what, []), f"{event.what} has failed")
             case Kind.FAULT:
                 self._stop(event)
-            case Kind.CLOSE | Kind.OPEN | Kind.BORN:
+            case Kind.CLOSE | Kind.OPEN | Kind.DIED:
                 self._fences.see(event)
                 if event.kind is Kind.CLOSE and is_client(event.peer):
                     for job in self._jobs.values():

@@ -42,7 +42,7 @@ class StartsOnce(Checker):
             case Kind.DIED | Kind.CLOSE:
                 self._ends += 1
                 self._fences.see(event)
-            case Kind.OPEN | Kind.BORN:
+            case Kind.OPEN:
                 self._fences.see(event)
             case Kind.END:
                 if event.detail == "error" and name in self._options and self._options[name].retries:

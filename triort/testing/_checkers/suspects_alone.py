@@ -19,7 +19,7 @@ class SuspectsAlone(Checker):
     """Holds for all tasks."""
 
     name = "suspects_alone"
-    kinds = frozenset({Kind.SUBMIT, Kind.START, Kind.DIED, Kind.MARK})
+    kinds = frozenset({Kind.SUBMIT, Kind.START, Kind.DIED, Kind.CLOSE, Kind.MARK})
 
     def begin(self, world: World) -> None:
         """The run starts."""
@@ -39,7 +39,7 @@ class SuspectsAlone(Checker):
                 self._is_off = True
             case Kind.DIED if event.number:
                 self._blames[self._names.get(event.number, "")] += 1
-            case Kind.DIED if not is_worker(event.node):
+            case Kind.DIED | Kind.CLOSE if not (is_worker(event.node) or is_worker(event.peer)):
                 self._is_off = True
             case Kind.START if not self._is_off:
                 self._names[event.number] = event.what

@@ -1,7 +1,7 @@
 """What the checkers about tasks share: which attempts run where, and which nodes are fenced off.
 
-A node whose link, or whose boss's link, to the boss has ended is *fenced*: it cannot be reached any more and ends soon,
-but until then it does what it likes. Promises about tasks hold without regard to what still runs there.
+A node whose link to the boss, or whose boss's link, has ended is *fenced*: it cannot be reached any more. What it has
+ends soon, but until then it does what it likes. Promises about tasks hold without regard to what still runs there.
 """
 
 from __future__ import annotations
@@ -16,21 +16,27 @@ Place = tuple[str, int]
 
 
 class Fences:
-    """Which nodes are fenced, by the links that have ended. Wants OPEN, CLOSE and BORN."""
+    """Which nodes are fenced, by the links that have ended and the nodes that have died. Wants OPEN, CLOSE, DIED."""
 
-    kinds = frozenset({Kind.OPEN, Kind.CLOSE, Kind.BORN})
+    kinds = frozenset({Kind.OPEN, Kind.CLOSE, Kind.DIED})
 
     def __init__(self) -> None:
         self._cut_off: set[str] = set()
+        self._bosses: dict[str, set[str]] = {}
+        """Who has a link to which boss."""
 
     def see(self, event: Event) -> None:
-        """A link has begun or ended."""
-        if event.kind is Kind.CLOSE:
-            self._cut_off.add(event.node if boss_of(event.node) == event.peer else event.peer)
-        elif event.kind is Kind.OPEN:
-            self._cut_off.discard(event.node if boss_of(event.node) == event.peer else event.peer)
-        elif event.kind is Kind.BORN:
-            self._cut_off.discard(event.node)
+        """A link has begun or ended, or a node."""
+        is_lower = boss_of(event.node) == event.peer
+        match event.kind:
+            case Kind.CLOSE:
+                self._cut_off.add(event.node if is_lower else event.peer)
+            case Kind.OPEN:
+                lower, boss = (event.node, event.peer) if is_lower else (event.peer, event.node)
+                self._cut_off.discard(lower)
+                self._bosses.setdefault(boss, set()).add(lower)
+            case Kind.DIED:
+                self._cut_off |= self._bosses.pop(event.node, set())
 
     def is_fenced(self, node: str) -> bool:
         """Whether it, or a node above it, has lost its boss."""

@@ -35,6 +35,10 @@ _LINK: tuple[Test, str] = (has_link_up, "a link, called by its lower end (m0, m0
 _NODE: tuple[Test, str] = (is_node, "a node (s, m0, m0.m1, m0.w1, c0)")
 _BOSS: tuple[Test, str] = (has_employees, "the server or a manager (s, m0, m0.m1)")
 _MANAGER: tuple[Test, str] = (is_manager, "a manager (m0, m0.m1)")
+_BETWEEN_MACHINES: tuple[Test, str] = (
+    lambda name: is_manager(name) or is_client(name),
+    "a link between machines, called by its lower end (m0, c0): one to a worker never goes silent",
+)
 _CLIENT: tuple[Test, str] = (is_client, "a client (c0)")
 _JOB: tuple[Test, str] = (is_job, "a job (j0)")
 
@@ -46,8 +50,8 @@ TARGETS: dict[FaultKind, tuple[Test, str]] = {
     FaultKind.JOIN_MANAGER: _BOSS,
     FaultKind.CLOSE: _LINK,
     FaultKind.CUT: _LINK,
-    FaultKind.HALF_OPEN: _LINK,
-    FaultKind.VANISH: _LINK,
+    FaultKind.HALF_OPEN: _BETWEEN_MACHINES,
+    FaultKind.VANISH: _BETWEEN_MACHINES,
     FaultKind.ONE_WAY: _LINK,
     FaultKind.CLOG: _LINK,
     FaultKind.SLOW_NODE: _NODE,
@@ -62,6 +66,9 @@ TARGETS: dict[FaultKind, tuple[Test, str]] = {
     FaultKind.STALE_INCARNATION: _MANAGER,
     FaultKind.CORRUPT_FRAME: _LINK,
 }
+
+BETWEEN_MACHINES = frozenset({FaultKind.HALF_OPEN, FaultKind.VANISH})
+"""Kinds that leave an end of a link without a word."""
 
 SIDED = frozenset({FaultKind.HALF_OPEN, FaultKind.ONE_WAY, FaultKind.CORRUPT_FRAME})
 """Kinds that happen to one side of a link."""

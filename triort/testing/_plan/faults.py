@@ -1,20 +1,23 @@
-"""Random faults: which, how many, when, and what they hit.
+"""Random faults: which, how many, when, what they hit, and for how long.
 
-They come while the load runs, for a fault that hits nothing tests nothing. Whatever would cost the cluster a manager
-spares one way from the server to the lowest managers, the core; see `support`.
+They come while the load runs, for a fault that hits nothing tests nothing. A manager that is killed for good is none of
+one way from the server to the lowest managers, the core; see `support`. How long a link is parted matters by where the
+limits lie: short of the stall, between that and the fence, beyond the fence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
+import msgspec
 
-from triort.testing._plan.check_faults import SIDED, SIDES
+from triort._model.limits import FENCE_S, LEASE_S, STALL_S
+from triort.testing._plan.check_faults import BETWEEN_MACHINES, SIDED, SIDES
 from triort.testing._plan.draws import Draws
-from triort.testing._plan.names import SERVER, managers_of, workers_of
+from triort.testing._plan.names import SERVER, is_below, is_worker, managers_of, workers_of
 from triort.testing._plan.plan import Fault, FaultKind, Job
-from triort.testing._plan.support import ENDS_A_MANAGER
 from triort.testing._plan.swarm import Swarm
 
 EACH_MAX = 8
@@ -24,6 +27,10 @@ ONCE = frozenset({FaultKind.CANCEL_STORM, FaultKind.CLIENT_DEATH, FaultKind.CRAS
 LATE_TIMES = (0.3, 1.2)
 LONG_S = 8.0
 """Longer than the grace time: what stands still so long looks like a task that ignores its cancel."""
+PARTED_S = ((0.001, 0.5), (0.5, STALL_S), (STALL_S, FENCE_S), (FENCE_S, 2 * FENCE_S))
+"""How long nobody gets through where a link has broken, if not for no time at all."""
+AWAY_S = 2.0
+"""The mean time after which a manager that was killed is there again."""
 SHORTEST_S = 1e-6
 WORKERS_JOINING_MAX = 3
 SPARE_SERIALS = 3
@@ -42,11 +49,6 @@ class Scene:
     workers: Sequence[str]
     clients: Sequence[str]
 
-    @property
-    def expendable(self) -> list[str]:
-        """Managers that are not in the core."""
-        return [name for name in self.managers if name not in self.core]
-
 
 def draw_faults(draws: Draws, swarm: Swarm, tree: Sequence[int], jobs: Sequence[Job], span_s: float) -> list[Fault]:
     """Faults for this load, in order of time."""
@@ -59,7 +61,21 @@ def draw_faults(draws: Draws, swarm: Swarm, tree: Sequence[int], jobs: Sequence[
         count = 1 if kind in ONCE else min(1 + int(draws.exponential(mean, "fault", kind, "count")), EACH_MAX)
         drawn = (_fault(draws, scene, kind, number) for number in range(count))
         faults += [fault for fault in drawn if fault is not None]
-    return sorted(faults, key=lambda fault: fault.at_s)
+    return sorted(map(partial(_startable, draws, faults), faults), key=lambda fault: fault.at_s)
+
+
+def _startable(draws: Draws, faults: Sequence[Fault], fault: Fault) -> Fault:
+    """Who is killed comes back if somebody above is killed as well: a node does not start without all that it dials."""
+    if fault.kind is not FaultKind.CRASH_MANAGER or fault.for_s:
+        return fault
+    above = [each.target for each in faults if each.kind in (FaultKind.CRASH_MANAGER, FaultKind.CRASH_SERVER)]
+    if not any(is_below(fault.target, boss) for boss in above if boss != fault.target):
+        return fault
+    return msgspec.structs.replace(fault, for_s=_away(draws, fault.target, round(fault.at_s * 1e6)))
+
+
+def _away(draws: Draws, *names: str | int) -> float:
+    return round(max(draws.exponential(AWAY_S, "fault", "away", *names), SHORTEST_S), 6)
 
 
 def draw_core(draws: Draws, tree: Sequence[int]) -> frozenset[str]:
@@ -82,6 +98,10 @@ def _fault(draws: Draws, scene: Scene, kind: FaultKind, number: int) -> Fault | 
     at_s = scene.span_s * draws.uniform(first, last, *names, "at")
     side = draws.choice(SIDES, *names, "side") if kind in SIDED else ""
     for_s, factor = FIGURES[kind](draws, scene, names) if kind in FIGURES else (0.0, 1.0)
+    if kind is FaultKind.CRASH_MANAGER and (target in scene.core or draws.chance(0.6, *names, "again")):
+        for_s = _away(draws, target, number)
+    if kind in PARTING and is_worker(target):
+        for_s = 0.0
     return Fault(round(at_s, 6), kind, target, round(for_s, 6), round(factor, 6), side)
 
 
@@ -109,9 +129,8 @@ def _jobs(scene: Scene) -> list[str]:
     return [job.name for job in scene.jobs]
 
 
-def _breakable_links(scene: Scene) -> list[str]:
-    """Links to workers, and to managers that are not in the core."""
-    return [*scene.expendable, *scene.workers]
+def _between_machines(scene: Scene) -> list[str]:
+    return [*scene.managers, *scene.clients]
 
 
 def _links(scene: Scene) -> list[str]:
@@ -139,8 +158,9 @@ TARGETS: dict[FaultKind, Callable[[Scene], Sequence[str]]] = {
     FaultKind.CLIENT_DEATH: lambda scene: scene.clients,
     FaultKind.DUPLICATE_CLIENT: lambda scene: scene.clients,
 }
-TARGETS |= dict.fromkeys(ENDS_A_MANAGER, _breakable_links)
-TARGETS |= {kind: lambda scene: scene.expendable for kind in (FaultKind.CRASH_MANAGER, FaultKind.STALE_INCARNATION)}
+TARGETS |= dict.fromkeys((FaultKind.CLOSE, FaultKind.CUT, FaultKind.CORRUPT_FRAME), _links)
+TARGETS |= dict.fromkeys(BETWEEN_MACHINES, _between_machines)
+TARGETS |= {kind: lambda scene: scene.managers for kind in (FaultKind.CRASH_MANAGER, FaultKind.STALE_INCARNATION)}
 
 # -- figures: for how long, and by what factor -----------------------------------------------------------------------
 
@@ -153,6 +173,18 @@ def _a_while(draws: Draws, scene: Scene, names: Names) -> tuple[float, float]:
     if draws.chance(0.05, *names, "long"):
         return LONG_S, 1.0
     return max(scene.span_s * draws.unit(*names, "for"), SHORTEST_S), 1.0
+
+
+def _downtime(draws: Draws, scene: Scene, names: Names) -> tuple[float, float]:
+    """Shorter than the lease of clients."""
+    return min(_away(draws, *names), LEASE_S / 3), 1.0
+
+
+def _parted(draws: Draws, scene: Scene, names: Names) -> tuple[float, float]:
+    """Often the next connection is made at once."""
+    if draws.chance(0.5, *names, "at once"):
+        return 0.0, 1.0
+    return draws.uniform(*draws.choice(PARTED_S, *names, "parted"), *names, "for"), 1.0
 
 
 def _slowed(draws: Draws, scene: Scene, names: Names) -> tuple[float, float]:
@@ -172,7 +204,10 @@ def _workers(draws: Draws, scene: Scene, names: Names) -> tuple[float, float]:
     return 0.0, float(draws.between(1, WORKERS_JOINING_MAX, *names, "factor"))
 
 
+PARTING = (FaultKind.CUT, FaultKind.HALF_OPEN, FaultKind.VANISH, FaultKind.STALE_INCARNATION)
 FIGURES: dict[FaultKind, Figures] = {
+    **dict.fromkeys(PARTING, _parted),
+    FaultKind.CRASH_SERVER: _downtime,
     FaultKind.JOIN_MANAGER: _workers,
     FaultKind.ONE_WAY: _a_while,
     FaultKind.CLOG: _a_while,

@@ -14,7 +14,7 @@ from triort.testing._plan.check import TASKS_MAX
 from triort.testing._plan.choices import Choices
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.faults import draw_faults
-from triort.testing._plan.plan import PLAN_VERSION, Job, Plan, Task
+from triort.testing._plan.plan import PLAN_VERSION, FaultKind, Job, Plan, Task
 from triort.testing._plan.risks import outlasts_grace
 from triort.testing._plan.spans import span_of
 from triort.testing._plan.swarm import Faults, Features, Swarm
@@ -25,7 +25,10 @@ from triort.testing._plan.workload import draw_jobs, draw_times
 TASKS = 60
 HEAL_S = 60.0
 SCHEDULES = ("random", "random", "fifo", "pct")
+ANY = Faults.swarm().also(FaultKind.CRASH_SERVER)
 KILLS_MAX = 10_000
+JOURNALS = 0.4
+"""How often the server keeps one."""
 
 
 def generate(
@@ -42,8 +45,9 @@ def generate(
     """The plan of a seed.
 
     ``size`` is the number of tasks. ``tree`` (fan-outs, workers last), or only the number of its ``levels``, and
-    ``latency`` are drawn if they are not given. ``faults`` are `Faults.swarm` and ``features`` of the load
-    `Features.swarm` if nothing else is said. ``buggify`` names points of the product; each is on in half of the plans.
+    ``latency`` are drawn if they are not given. ``faults`` are all kinds, each with probability ½, and ``features`` of
+    the load `Features.swarm` if nothing else is said. ``buggify`` names points of the product; each is on in half of
+    the plans.
     """
     if not 1 <= size <= TASKS_MAX:
         raise UsageError(f"size is a number of tasks from 1 to {TASKS_MAX}, not {size}")
@@ -60,10 +64,11 @@ def generate(
         seed=seed,
         tree=grown,
         jobs=jobs,
-        faults=draw_faults(draws, Faults.swarm() if faults is None else faults, grown, jobs, span_s),
+        faults=draw_faults(draws, ANY if faults is None else faults, grown, jobs, span_s),
         latency=classes,
         buggify={point: round(draws.unit("buggify", point, "often"), 3) for point in _points(draws, buggify)},
         schedule=draws.choice(SCHEDULES, "schedule"),
+        journal=draws.chance(JOURNALS, "journal"),
         heal_s=heal_of(jobs),
     )
 

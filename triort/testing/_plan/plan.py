@@ -14,7 +14,7 @@ import enum
 
 import msgspec
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 CAUGHT = 1_000_003
 """What a batch counts whose failure was caught."""
 
@@ -25,7 +25,8 @@ class FaultKind(enum.StrEnum):
     CRASH_WORKER = "crash_worker"
     """The process is gone; its boss sees its exit and replaces it."""
     CRASH_MANAGER = "crash_manager"
-    """The process is gone, and all below it; its boss sees the link break. ``for_s`` > 0: restarted so much later."""
+    """The process is gone, and its workers; its boss sees the connection break. ``for_s`` > 0: restarted so much later,
+    with what it had been started with."""
     CRASH_SERVER = "crash_server"
     """``for_s`` > 0: restarted so much later."""
     JOIN_WORKER = "join_worker"
@@ -33,13 +34,16 @@ class FaultKind(enum.StrEnum):
     JOIN_MANAGER = "join_manager"
     """One more manager, with ``factor`` workers, below the target, a node that has managers."""
     CLOSE = "close"
-    """The target's link to its boss is closed in order, by the target's side."""
+    """The connection of the target to its boss is closed, by the target's side, after all that was sent. Like what
+    follows, it ends the link of a worker; any other goes on over another connection, if it can be made in time."""
     CUT = "cut"
-    """The target's link to its boss breaks: what is on its way is lost, both sides learn of it."""
+    """The connection of the target to its boss breaks: what is on its way is lost, both sides learn of it.
+    ``for_s`` > 0: so long nobody gets through there, nor can connect."""
     HALF_OPEN = "half_open"
-    """As CUT, but only the ``side`` ("boss" or "employee") learns of it."""
+    """As CUT, but only the ``side`` ("boss" or "employee") learns of it. Not for links of workers."""
     VANISH = "vanish"
-    """The target's link to its boss takes everything and delivers nothing, for ever; nobody learns of it."""
+    """As CUT, but nobody learns of it: the connection takes everything and delivers nothing. Not for links of
+    workers."""
     ONE_WAY = "one_way"
     """For ``for_s`` nothing gets through on the target's link towards ``side``; then all does, in order."""
     CLOG = "clog"
@@ -63,7 +67,8 @@ class FaultKind(enum.StrEnum):
     DUPLICATE_CLIENT = "duplicate_client"
     """A second client comes under the name of ``target``, submits a job of its own, and leaves."""
     STALE_INCARNATION = "stale_incarnation"
-    """A manager that its boss has given up comes back with what it still has."""
+    """The boss gives the manager up, which knows nothing of that, and neither hears of it nor is heard over the
+    connection that they have; ``for_s`` as with CUT."""
     CORRUPT_FRAME = "corrupt_frame"
     """The next frame on the target's link, towards ``side``, cannot be read."""
 
@@ -169,6 +174,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """How trio's ready tasks are ordered (tier 2): random, fifo, pct, or script."""
     script: dict[int, list[int]] = {}
     """For ``script``: the order of the batches of ready tasks that deviate from fifo, by number."""
+    journal: bool = False
+    """Whether the server keeps one."""
     heal_s: float = 60.0
     """After the last fault and job: how long all may take to end, in virtual seconds."""
     found: str = ""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from triort._model.limits import GRACE_S, JOB_CRASHES_MAX
+from triort._model.limits import GRACE_S, JOB_CRASHES_MAX, LEASE_S
 from triort.testing._plan.names import is_client, is_worker
 from triort.testing._plan.plan import Batch, Fault, FaultKind, Job, Listen, Plan, Task
 from triort.testing._plan.walk import all_tasks, seconds_of, subtree_of
@@ -116,8 +116,12 @@ def _takes_away(fault: Fault) -> bool:
 def stopped_by(kind: FaultKind, target: str, plan: Plan) -> list[str]:
     """The jobs that such a fault cancels as a whole."""
     match kind:
-        case FaultKind.CANCEL_STORM | FaultKind.CRASH_SERVER:
+        case FaultKind.CANCEL_STORM:
             return [job.name for job in plan.jobs]
+        case FaultKind.CRASH_SERVER:
+            away_s = [fault.for_s or math.inf for fault in plan.faults if fault.kind is kind]
+            is_survived = plan.journal and sum(away_s) < LEASE_S / 2
+            return [] if is_survived else [job.name for job in plan.jobs]
         case FaultKind.CANCEL_JOB | FaultKind.CANCEL_RACE:
             return [target]
         case _ if kind is FaultKind.CLIENT_DEATH or kind in ENDS_A_LINK:

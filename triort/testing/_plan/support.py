@@ -1,66 +1,20 @@
-"""Which faults triort has an answer to today, and what is to be expected of the others until then.
+"""What a cluster cannot do without.
 
-Random plans use what is answered. The answers have a limit, too: a server that loses its last manager fails, and so
-does a manager with managers below; a manager that has lost its boss ends, with all below it, and does not come again.
-So at least one way from the server down to workers must stay whole: the *core*.
+A job ends only where there are workers for it, so of what is killed and never comes back at least one way from the
+server down to workers is spared: the *core*. All else heals, sooner or later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from triort.testing._plan.names import is_below, is_manager
+from triort.testing._plan.names import is_below
 from triort.testing._plan.plan import Fault, FaultKind
-from triort.testing._plan.risks import ENDS_A_LINK, pause_of
-
-FOREVER_S = 30.0
-"""Silence for so long is to count as the end of a link, once there are heartbeats."""
-
-ANSWERED = (
-    FaultKind.CRASH_WORKER,
-    FaultKind.CRASH_MANAGER,
-    FaultKind.JOIN_WORKER,
-    FaultKind.JOIN_MANAGER,
-    FaultKind.CLOSE,
-    FaultKind.CUT,
-    FaultKind.CLOG,
-    FaultKind.ONE_WAY,
-    FaultKind.SLOW_NODE,
-    FaultKind.SLOW_READER,
-    FaultKind.CLOCK_OFFSET,
-    FaultKind.CLOCK_DRIFT,
-    FaultKind.CANCEL_JOB,
-    FaultKind.CANCEL_STORM,
-    FaultKind.CANCEL_RACE,
-    FaultKind.CLIENT_DEATH,
-    FaultKind.DUPLICATE_CLIENT,
-    FaultKind.CORRUPT_FRAME,
-)
-"""Kinds that have an answer; a manager's crash as the loss of all below it, a silent link if it speaks in time."""
-
-EXPECTED: dict[FaultKind, str] = {
-    FaultKind.HALF_OPEN: "there are no heartbeats: the side that does not learn of it waits for ever",
-    FaultKind.VANISH: "there are no heartbeats: both sides wait for ever",
-    FaultKind.ONE_WAY: f"for {FOREVER_S:g} s or more: there are no heartbeats, so what the link holds just waits",
-    FaultKind.CLOG: f"for {FOREVER_S:g} s or more: there are no heartbeats, so what the link holds just waits",
-    FaultKind.CRASH_SERVER: "there is no journal: nodes end, and clients are told that the connection is lost",
-    FaultKind.STALE_INCARNATION: "there is no rejoin: a manager that has lost its boss ends, with all below it",
-}
-"""Kinds without an answer, and what happens today."""
-
-ENDS_A_MANAGER = ENDS_A_LINK | {FaultKind.CRASH_MANAGER, FaultKind.STALE_INCARNATION}
-
-
-def expected_of(fault: Fault) -> str | None:
-    """What to expect of a fault that triort has no answer to yet; None for all others."""
-    if fault.kind in ANSWERED and (fault.kind not in EXPECTED or pause_of(fault) < FOREVER_S):
-        return None
-    return EXPECTED.get(fault.kind)
 
 
 def ends_a_manager(fault: Fault) -> bool:
-    """Whether the fault costs the cluster a manager, and all below it."""
-    return fault.kind in ENDS_A_MANAGER and is_manager(fault.target)
+    """Whether the fault costs the cluster a manager for good, and so all below it."""
+    return fault.kind is FaultKind.CRASH_MANAGER and not fault.for_s
 
 
 def core_of(tree: Sequence[int], faults: Sequence[Fault]) -> list[str] | None:

@@ -14,7 +14,6 @@ import attrs
 from triort._model.errors import UsageError
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import FaultKind
-from triort.testing._plan.support import ANSWERED
 
 FEATURES = (
     "jobs",  # several jobs
@@ -75,8 +74,8 @@ class Faults:
 
     @staticmethod
     def swarm() -> Swarm:
-        """Each kind that triort has an answer to with probability ½."""
-        return Swarm(tuple(kind.value for kind in ANSWERED))
+        """Each kind with probability ½, but for the server's crash, which takes all jobs along if it has no journal."""
+        return Swarm(tuple(kind.value for kind in FaultKind if kind is not FaultKind.CRASH_SERVER))
 
     @staticmethod
     def only(*kinds: str) -> Swarm:

@@ -11,7 +11,7 @@ from triort.testing._plan.names import is_node
 NUMBERS = re.compile(r"([^0-9]*)([0-9]{0,18})")
 LOOSE = frozenset({Kind.FAULT, Kind.MARK, Kind.LOG})
 """The events whose ``node`` may be none: a job, a logger, nothing."""
-WITH_A_PEER = frozenset({Kind.SEND, Kind.DELIVER, Kind.OPEN, Kind.CLOSE, Kind.BORN})
+WITH_A_PEER = frozenset({Kind.SEND, Kind.DELIVER, Kind.OPEN, Kind.CLOSE, Kind.BREAK, Kind.RESUME, Kind.BORN})
 """The events whose ``peer`` is a node."""
 
 Place = tuple[int, list[list[tuple[str, int]]], str]

@@ -11,14 +11,14 @@ CRASH_LIMIT = Job("", []).crash_limit
 
 SENTENCES = {
     FaultKind.CRASH_WORKER: "worker {target} is killed",
-    FaultKind.CRASH_MANAGER: "manager {target} is killed, with all below it{restart}",
+    FaultKind.CRASH_MANAGER: "manager {target} is killed, with its workers{restart}",
     FaultKind.CRASH_SERVER: "the server is killed{restart}",
     FaultKind.JOIN_WORKER: "one more worker joins {target}",
     FaultKind.JOIN_MANAGER: "one more manager, of {workers}, joins {target}",
-    FaultKind.CLOSE: "{target} closes its link to {boss} in order",
-    FaultKind.CUT: "the link of {target} to {boss} is cut",
-    FaultKind.HALF_OPEN: "the link of {target} to {boss} is cut, and only {near} learns of it",
-    FaultKind.VANISH: "the link of {target} to {boss} delivers nothing any more, and nobody learns of it",
+    FaultKind.CLOSE: "{target} closes its connection to {boss} in order",
+    FaultKind.CUT: "the connection of {target} to {boss} is cut{parted}",
+    FaultKind.HALF_OPEN: "the connection of {target} to {boss} is cut, and only {near} learns of it{parted}",
+    FaultKind.VANISH: "the connection of {target} to {boss} delivers nothing any more, and nobody learns of it{parted}",
     FaultKind.ONE_WAY: "nothing gets through from {target} to {boss}, or back, towards {near}{time}",
     FaultKind.CLOG: "nothing gets through between {target} and {boss}{time}",
     FaultKind.SLOW_NODE: "{target} takes {factor} times as long for everything{time}",
@@ -30,7 +30,7 @@ SENTENCES = {
     FaultKind.CANCEL_RACE: "from now on: job {target} is cancelled as its next outcome leaves a worker",
     FaultKind.CLIENT_DEATH: "client {target} is gone without a word",
     FaultKind.DUPLICATE_CLIENT: "a second client comes under the name of {target}, with a job of its own",
-    FaultKind.STALE_INCARNATION: "{target}, given up by {boss}, comes back with what it still has",
+    FaultKind.STALE_INCARNATION: "{target} is given up by {boss}, and does not know{parted}",
     FaultKind.CORRUPT_FRAME: "the next frame between {target} and {boss} towards {near} cannot be read",
 }
 
@@ -48,6 +48,7 @@ def fault_sentence(fault: Fault) -> str:
         factor=f"{fault.factor:g}",
         workers=counted(int(fault.factor), "worker"),
         time=f" for {span(fault.for_s)}",
+        parted=f"; nobody gets through there for {span(fault.for_s)}" if fault.for_s else "",
         restart=f"; restarted after {span(fault.for_s)}" if fault.for_s else "",
     )
 

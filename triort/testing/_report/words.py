@@ -89,6 +89,10 @@ def said(event: Event) -> str:
             text = f"link to {peer}"
         case Kind.CLOSE:
             text = f"✗ link to {peer}: {detail}"
+        case Kind.BREAK:
+            text = f"… link to {peer} has broken: {detail}"
+        case Kind.RESUME:
+            text = f"… link to {peer} goes on"
         case Kind.BORN:
             text = f"born below {peer}" if peer else "born"
         case Kind.DIED:

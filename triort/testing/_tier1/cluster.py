@@ -11,21 +11,26 @@ from triort._core.node_core import NodeCore
 from triort._core.placement import Choose
 from triort._core.server_core import ServerCore
 from triort._core.worker_core import WorkerCore
-from triort._model.ids import Address, NodeId, split_ids
+from triort._model.ids import Address, NodeId
 from triort._model.messages import Started
 from triort.testing._events import Event, Kind, Outcome
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import Batch, Plan, Task
 from triort.testing._plan.tries import Tries
+from triort.testing._records import Records
 from triort.testing._run import Trace
 from triort.testing._tier1.bosses import Boss
 from triort.testing._tier1.clients import Client
 from triort.testing._tier1.heap import Heap
-from triort.testing._tier1.wires import Wire, Wires
+from triort.testing._tier1.hiring import Hiring, link, report
+from triort.testing._tier1.journals import open_journal
+from triort.testing._tier1.pipes import Path
+from triort.testing._tier1.sessions import Sessions
+from triort.testing._tier1.wires import Wires
 from triort.testing._tier1.workers import Worker
 
-LATE_SHARES = 512
-"""Managers that join late split the share that `split_ids` leaves for them into so many parts."""
+FIRST_JOINER = 1000
+"""Managers that join are called by numbers from here."""
 
 
 class Cluster:
@@ -37,6 +42,8 @@ class Cluster:
         self.heap = Heap()
         self.draws = Draws(plan.seed)
         self.wires = Wires(self.heap, self.draws, trace)
+        self.sessions = Sessions(self)
+        self.hiring = Hiring(self)
         self.tries = Tries()
         self.tasks: dict[str, Task] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -51,6 +58,10 @@ class Cluster:
         """While there are races: whose task an attempt is."""
         self.has_liars = any(fault.kind in ("stale_incarnation", "half_open", "crash_server") for fault in plan.faults)
         """Faults may make nodes say what the protocol does not allow."""
+        self._joined = 0
+        self.records: Records = []
+        """What is in the server's journal."""
+        self.num_commits = 0
         self._flips: Counter[str] = Counter()
         self._nodes: dict[str, NodeCore] = {}
         self._workers: dict[str, WorkerCore] = {}
@@ -110,91 +121,119 @@ class Cluster:
             self.tell(Kind.BORN, name, peer="s")
             self.connect_client(self.clients[name])
 
-    def start_server(self) -> None:
-        """Start the server and the tree of the plan below it."""
+    def start_server(self, *, is_again: bool = False) -> None:
+        """Start the server, and the first time the tree of the plan below it; managers live on, and come."""
         core = ServerCore(choose=self._chooser("s"))
-        self._grow(self._add_boss("s", core, 0, len(self.plan.tree) > 1), self.plan.tree)
+        server = self._add_boss("s", core, 0, self.plan.tree)
+        if self.plan.journal:
+            server.journal = open_journal(server)
+        if is_again and server.endpoints:
+            server.dial_all()
+        else:
+            self._grow(server, self.plan.tree)
 
     def connect_client(self, client: Client) -> None:
         """Link a client to the server, if there is one."""
         server = self.bosses.get("s")
         if server is not None:
-            wire = Wire(client.name, self._latency(0), is_client=True)
-            above, client.pipe = self.wires.connect(wire, server, client)
+            path = self.path_of(client.name)
+            above, client.pipe = self.wires.connect(path, server, client, is_client=True)
+            assert isinstance(server.core, ServerCore)
+            server.core.add_client(above, client.token)
+            self.sessions.open(above, client.pipe, dialler=client.pipe)
             server.pipes.append(above)
 
-    def _add_boss(self, name: str, core: NodeCore, level: int, has_managers: bool) -> Boss:
-        boss = self.bosses[name] = Boss(self, name, core, level, has_managers)
+    def _add_boss(self, name: str, core: NodeCore, level: int, tree: Sequence[int]) -> Boss:
+        prefix = "" if name == "s" else f"{name}."
+        endpoints = [f"{prefix}m{number}" for number in range(tree[0])] if len(tree) > 1 else []
+        boss = self.bosses[name] = Boss(self, name, core, endpoints, 0 if endpoints else tree[0])
+        boss.level = level
         self._nodes[name] = core
         self.tell(Kind.BORN, name, peer=boss_name(name))
         return boss
 
     def _grow(self, boss: Boss, tree: Sequence[int]) -> None:
-        if len(tree) == 1:
-            boss.core.suspects.isolate(can_start=True)
-            for _ in range(tree[0]):
-                worker = self._make_worker(boss)
-                boss.hire(worker.pipe.far, worker, 1)
-                worker.loop()
+        """All below a node of the first tree, at once."""
+        if boss.endpoints:
+            ranges = boss.core.ids.shares(len(boss.endpoints))
+            for name, ids in zip(boss.endpoints, ranges, strict=True):
+                manager = self._make_manager(name, boss.level + 1, tree[1:])
+                pipe = link(boss, manager, joins=False)
+                manager.core.set_ids(*ids)
+                manager.core.running = manager.is_in_office = True
+                self._grow(manager, tree[1:])
+                report(manager)
+                boss.hire(pipe.far, manager, manager.core.total_workers)
         else:
-            for lower, upper in split_ids(boss.core.lower_id_bound + 1, boss.core.upper_id_bound, tree[0]):
-                manager = self._make_manager(boss, boss.next_manager(), lower, upper, tree[1:])
-                assert manager.above is not None
-                boss.hire(manager.above.far, manager, manager.core.total_workers)
+            self.hire_workers(boss)
         boss.perform()
 
-    def _make_manager(self, boss: Boss, name: str, lower: int, upper: int, tree: Sequence[int]) -> Boss:
-        """A manager with all below it; its boss is yet to hear that it has started."""
-        full = name if boss.above is None else f"{boss.name}.{name}"
-        core = NodeCore(choose=self._chooser(full))
-        core.lower_id_bound, core.upper_id_bound = lower, upper
-        manager = self._add_boss(full, core, boss.level + 1, len(tree) > 1)
-        wire = Wire(full, self._latency(boss.level + 1))
-        above, manager.above = self.wires.connect(wire, boss, manager)
-        manager.pipes.append(manager.above)
-        boss.expect(above, manager)
-        self._grow(manager, tree)
-        core.set_boss(manager.above, boss.name, lower, upper)
-        core.outbox.append(Send(manager.above, Started(core.total_workers, full, 0), ()))
-        manager.perform()
+    def hire_workers(self, boss: Boss) -> None:
+        """All workers of a node start."""
+        boss.core.suspects.isolate(can_start=True)
+        for _ in range(boss.num_workers):
+            worker = self._make_worker(boss)
+            boss.hire(worker.pipe.far, worker, 1)
+            worker.loop()
+
+    def _make_manager(self, name: str, level: int, tree: Sequence[int]) -> Boss:
+        """A manager that waits for its boss."""
+        manager = self._add_boss(name, NodeCore(choose=self._chooser(name)), level, tree)
+        manager.is_in_office = manager.core.running = False
         return manager
 
-    def join_manager(self, boss: Boss, tree: Sequence[int], name: str = "") -> None:
-        """A manager joins late, with a part of the ids that are kept for such."""
-        if boss.dead:
-            return
-        boss.late_managers += 1
-        lower, upper = boss.core.lower_id_bound + 1, boss.core.upper_id_bound
-        start = split_ids(lower, upper, self.plan.tree[boss.level])[-1][1]
-        size = (upper - start) // LATE_SHARES
-        first = start + size * (boss.late_managers - 1)
-        if boss.late_managers <= LATE_SHARES:
-            self._make_manager(boss, name or boss.next_manager(), first, first + size, tree)
+    def start_again(self, name: str, level: int, tree: Sequence[int], *, joins: bool) -> None:
+        """Whoever runs the cluster starts a manager anew."""
+        if name not in self.bosses:
+            self._make_manager(name, level, tree)
+            if joins:
+                self.hiring.wish(boss_name(name), name, joins=True)
 
-    def add_worker(self, boss: Boss, is_extra: bool = False) -> None:
+    def join_manager(self, boss: Boss, num_workers: int) -> None:
+        """A manager joins late: it dials its boss."""
+        self._joined += 1
+        prefix = "" if boss.name == "s" else f"{boss.name}."
+        name = f"{prefix}m{FIRST_JOINER + self._joined}"
+        self._make_manager(name, boss.level + 1, [num_workers])
+        self.hiring.wish(boss.name, name, joins=True, after_s=0.0)
+
+    def add_worker(self, boss: Boss, incarnation: int | None = None, is_extra: bool = False) -> None:
         """One more worker starts; its boss hears of it from itself."""
-        if not boss.dead:
+        if not boss.dead and boss.is_in_office and incarnation in (None, boss.incarnation):
             worker = self._make_worker(boss, is_extra=is_extra)
             self.wires.send([Send(worker.pipe, Started(1, worker.name, 0), ())])
             worker.loop()
 
     def _make_worker(self, boss: Boss, *, is_extra: bool = False) -> Worker:
+        boss.id_serial += 1
         if is_extra:
             boss.extra_serial += 1
             name = f"{boss.name}.x{boss.extra_serial}"
         else:
             boss.worker_serial += 1
             name = f"{boss.name}.w{boss.worker_serial}"
-        wire = Wire(name, self._latency(boss.level + 1))
-        node_id = NodeId(boss.core.lower_id_bound + boss.worker_serial + boss.extra_serial)
-        worker = Worker(self, name, node_id, boss, is_extra=is_extra)
+        worker = Worker(self, name, NodeId(boss.core.lower_id_bound + boss.id_serial), boss, is_extra=is_extra)
         self.hands[name] = worker
         self.tell(Kind.BORN, name, peer=boss.name)
-        above, below = self.wires.connect(wire, boss, worker)
+        above, below = self.wires.connect(self.path_of(name), boss, worker)
         worker.join(below)
         self._workers[name] = worker.core
         boss.expect(above, worker)
         return worker
+
+    def process(self, name: str) -> Boss | Client | None:
+        """The living process of this name."""
+        return self.bosses.get(name) or self.clients.get(name)
+
+    def unsettled(self) -> list[str]:
+        """What will yet happen, though nothing on the heap says so."""
+        return [*self.sessions.unsettled(), *self.hiring.unsettled()]
+
+    def path_of(self, name: str) -> Path:
+        """The path that ends at this node below."""
+        level = 0 if name.startswith("c") else name.removeprefix("s.").count(".") + 1
+        classes = self.plan.latency or ["local"]
+        return self.wires.path(name, classes[min(level, len(classes) - 1)])
 
     def forget(self, node: Boss | Worker) -> None:
         """A node is gone."""
@@ -205,10 +244,6 @@ class Cluster:
             del self.hands[node.name], self._workers[node.name]
 
     # -- inside --------------------------------------------------------------------------------------------------
-
-    def _latency(self, level: int) -> str:
-        classes = self.plan.latency or ["local"]
-        return classes[min(level, len(classes) - 1)]
 
     def _chooser(self, name: str) -> Choose:
         counts = itertools.count()

@@ -6,22 +6,20 @@ Where the cores have no answer to a fault, it happens all the same, and the run 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import attrs
 
-from triort._core.links import Send
-from triort._model.messages import Started
 from triort.testing._events import Kind
 from triort.testing._plan.plan import Compute, Fault, FaultKind, Job, Task
 from triort.testing._tier1.bosses import Boss
 from triort.testing._tier1.clients import STATUS_CHANCE, Client
 from triort.testing._tier1.cluster import Cluster
 from triort.testing._tier1.nodes import Node
-from triort.testing._tier1.wires import Pipe, Wire
+from triort.testing._tier1.pipes import Pipe
+from triort.testing._tier1.sessions import End
 from triort.testing._tier1.workers import Worker
 
-STALE_S = 0.05
-"""After so much time a manager that was given up comes back, unless the fault says when."""
 VISIT = Task("", [Compute(1e-4)])
 """What a second client of the same name has to do."""
 
@@ -33,7 +31,6 @@ class Faults:
     cluster: Cluster
     missed: int = 0
     _serial: int = 0
-    _slow: list[Pipe] = attrs.Factory(list)
 
     def schedule(self) -> None:
         """Put all faults of the plan on the heap, and the end of those that last."""
@@ -59,8 +56,11 @@ class Faults:
         cluster = self.cluster
         for node in [*cluster.bosses.values(), *cluster.hands.values(), *cluster.clients.values()]:
             node.recover()
-        for pipe in self._slow:
-            cluster.wires.release(pipe)
+        for path in cluster.wires.paths.values():
+            path.parted_until = 0.0
+            for way in (path.up, path.down):
+                if way.held is not None:
+                    cluster.wires.release(way)
 
     def _node(self, name: str) -> Node | None:
         cluster = self.cluster
@@ -71,7 +71,13 @@ class Faults:
         """The lower end of an open link."""
         node = self._node(name)
         pipe = node.above if isinstance(node, Boss) else node.pipe if isinstance(node, Worker | Client) else None
-        return None if pipe is None or pipe.ended or pipe.far.ended or pipe.deaf else pipe
+        return None if pipe is None or pipe.ended or pipe.raw is None or pipe.raw.is_lost else pipe
+
+    def _part(self, fault: Fault) -> None:
+        """Nobody gets through there for so long."""
+        if fault.for_s:
+            path = self.cluster.path_of(fault.target)
+            path.parted_until = max(path.parted_until, self.cluster.now + fault.for_s)
 
     # -- processes -----------------------------------------------------------------------------------------------
 
@@ -87,11 +93,10 @@ class Faults:
         if manager is None:
             return False
         manager.crash("killed")
-        boss = manager.above.far.owner if manager.above is not None else None
-        if fault.for_s and isinstance(boss, Boss):
-            tree = self.cluster.plan.tree[manager.level :]
-            position = fault.target.rpartition(".")[2]
-            self.cluster.heap.at(fault.for_s, self.cluster.join_manager, boss, tree, position)
+        if fault.for_s:
+            tree = [len(manager.endpoints), 1] if manager.endpoints else [manager.num_workers]
+            again = partial(self.cluster.start_again, manager.name, manager.level, tree, joins=manager.joins)
+            self.cluster.heap.at(fault.for_s, again)
         return True
 
     def crash_server(self, fault: Fault) -> bool:
@@ -106,9 +111,9 @@ class Faults:
     def _restart_server(self) -> None:
         """Whoever runs the cluster starts it anew; clients connect again."""
         if "s" not in self.cluster.bosses:
-            self.cluster.start_server()
+            self.cluster.start_server(is_again=True)
             for client in self.cluster.clients.values():
-                if not client.dead:
+                if not (self.cluster.plan.journal or client.dead) and client.pipe is not None and client.pipe.ended:
                     self.cluster.connect_client(client)
 
     def join_worker(self, fault: Fault) -> bool:
@@ -122,7 +127,7 @@ class Faults:
         boss = self.cluster.bosses.get(fault.target)
         if boss is None or not boss.has_managers:
             return False
-        self.cluster.join_manager(boss, [max(int(fault.factor), 1)])
+        self.cluster.join_manager(boss, max(int(fault.factor), 1))
         return True
 
     # -- links ---------------------------------------------------------------------------------------------------
@@ -131,8 +136,9 @@ class Faults:
         pipe = self._link(fault.target)
         if pipe is None:
             return False
-        self.cluster.wires.close(pipe)
-        pipe.owner.link_ended(pipe, "closed here")
+        wires, raw = self.cluster.wires, pipe.raw
+        assert raw is not None
+        wires.break_off(pipe, raw, "closed here")
         return True
 
     def cut(self, fault: Fault) -> bool:
@@ -140,6 +146,7 @@ class Faults:
         if pipe is None:
             return False
         self.cluster.wires.cut(pipe)
+        self._part(fault)
         return True
 
     def half_open(self, fault: Fault) -> bool:
@@ -148,6 +155,7 @@ class Faults:
             return False
         is_boss = fault.side == "boss"
         self.cluster.wires.cut(pipe, pipe_learns=not is_boss, far_learns=is_boss)
+        self._part(fault)
         return True
 
     def vanish(self, fault: Fault) -> bool:
@@ -155,23 +163,23 @@ class Faults:
         if pipe is None:
             return False
         self.cluster.wires.cut(pipe, pipe_learns=False, far_learns=False)
+        self._part(fault)
         return True
 
     def hold_back(self, fault: Fault) -> bool:
         pipe = self._link(fault.target)
         if pipe is None:
             return False
-        ends = {"boss": [pipe.far], "employee": [pipe]}.get(fault.side, [pipe, pipe.far])
-        for end in ends:
-            self.cluster.wires.hold(end, fault.for_s)
-            self._slow.append(end)
+        path = pipe.path
+        for way in {"boss": [path.up], "employee": [path.down]}.get(fault.side, [path.up, path.down]):
+            self.cluster.wires.hold(way, fault.for_s)
         return True
 
     def corrupt_frame(self, fault: Fault) -> bool:
         pipe = self._link(fault.target)
         if pipe is None:
             return False
-        (pipe.far if fault.side == "boss" else pipe).corrupt = True
+        (pipe.path.up if fault.side == "boss" else pipe.path.down).corrupt = True
         return True
 
     # -- clocks and speed ----------------------------------------------------------------------------------------
@@ -237,28 +245,14 @@ class Faults:
         return True
 
     def stale_incarnation(self, fault: Fault) -> bool:
-        """The boss gives the manager up, which knows nothing of it and is linked to it again a little later."""
+        """The boss gives the manager up, which knows nothing of that, and neither hears of it nor is heard."""
         pipe = self._link(fault.target)
-        manager = self.cluster.bosses.get(fault.target)
-        if pipe is None or manager is None:
+        if pipe is None or not isinstance(pipe.far.session, End):
             return False
-        self.cluster.wires.cut(pipe, pipe_learns=False)
-        self.cluster.heap.at(fault.for_s or STALE_S, self._come_back, manager)
+        self.cluster.wires.cut(pipe, pipe_learns=False, far_learns=False)
+        self._part(fault)
+        pipe.far.session.end("given up")
         return True
-
-    def _come_back(self, manager: Boss) -> None:
-        old = manager.above
-        boss = old.far.owner if old is not None else None
-        if old is None or manager.dead or not isinstance(boss, Boss) or boss.dead or not old.far.ended:
-            return
-        above, below = self.cluster.wires.connect(Wire(manager.name, old.wire.latency), boss, manager)
-        manager.pipes.remove(old)
-        manager.pipes.append(below)
-        manager.above = below
-        manager.core.set_boss(below, boss.name, *manager.ids)
-        boss.expect(above, manager)
-        manager.core.outbox.append(Send(below, Started(manager.core.total_workers, manager.name, 0), ()))
-        manager.perform()
 
 
 TABLE: dict[FaultKind, Callable[[Faults, Fault], bool]] = {

@@ -1,7 +1,8 @@
 """The event heap: virtual time, and what happens next.
 
 Entries of one time go in the order in which they were made. What merely looks (a boss at its workers' pages, a task for
-messages) is kept in the *background*: when nothing else is left, nothing else will happen on its own.
+messages) is kept in the *background*: when nothing else is left, nothing else will happen on its own. What goes on for
+ever, as heartbeats do, is *idle*: it keeps no run from being at rest.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import heapq
 from collections.abc import Callable
 from typing import Any
 
-Entry = tuple[float, int, bool, Callable[..., None], tuple[Any, ...]]
+Entry = tuple[float, int, bool | None, Callable[..., None], tuple[Any, ...]]
 
 
 class Heap:
@@ -24,10 +25,17 @@ class Heap:
         """When the last of these was due."""
         self._entries: list[Entry] = []
         self._serial = 0
+        self._num_idle = 0
         self._void: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        """Without what is idle or cancelled."""
+        return len(self._entries) - self._num_idle - len(self._void)
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether anything idle is left."""
+        return self._num_idle > 0
 
     def at(self, delay_s: float, call: Callable[..., None], *args: Any) -> int:
         """Call it after so much time. Returns a number for `cancel`."""
@@ -52,12 +60,18 @@ class Heap:
         self._serial += 1
         heapq.heappush(self._entries, (self.now + delay_s, self._serial, False, call, args))
 
+    def idle_at_time(self, time_s: float, call: Callable[..., None], *args: Any) -> None:
+        """Call it at that time, or now if that is over, as one of the things that go on for ever."""
+        self._serial += 1
+        self._num_idle += 1
+        heapq.heappush(self._entries, (max(time_s, self.now), self._serial, None, call, args))
+
     def next_time(self) -> float:
         """When the next entry is due."""
         return self._entries[0][0]
 
     def step(self) -> bool:
-        """Go on to the next entry and call it; whether it was a live one."""
+        """Go on to the next entry and call it; whether it was neither in the background nor idle."""
         time_s, serial, live, call, args = heapq.heappop(self._entries)
         if serial in self._void:
             self._void.discard(serial)
@@ -66,10 +80,12 @@ class Heap:
         if live:
             self.num_live -= 1
             self.live_at = time_s
+        elif live is None:
+            self._num_idle -= 1
         call(*args)
-        return live
+        return bool(live)
 
     def waiting(self) -> list[str]:
-        """What still waits here, by name."""
-        entries = [call for _, serial, _, call, _ in self._entries if serial not in self._void]
+        """What still waits here, by name, without what is idle."""
+        entries = [call for _, serial, live, call, _ in self._entries if live is not None and serial not in self._void]
         return sorted(getattr(call, "__qualname__", repr(call)) for call in entries)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from triort.testing._events import Event, Kind
 from triort.testing._tier1.clocks import Clock
-from triort.testing._tier1.wires import Frame, Pipe
+from triort.testing._tier1.pipes import Frame, Pipe
 
 if TYPE_CHECKING:
     from triort.testing._tier1.cluster import Cluster

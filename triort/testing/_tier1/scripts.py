@@ -10,10 +10,10 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, NamedTuple
 
 from triort._core.running import Child
-from triort._model.ids import Digest
+from triort._model.ids import Digest, JobId
 from triort._model.messages import Options, TaskSpec
 from triort.testing._events import Kind
-from triort.testing._plan.plan import CAUGHT, Batch, Compute, Listen, Say, Task
+from triort.testing._plan.plan import CAUGHT, Batch, Compute, Job, Listen, Say, Task
 from triort.testing._plan.tries import TryEnd
 from triort.testing._tier1.futures import Future
 
@@ -50,8 +50,14 @@ def digest_of(function: str) -> Digest:
     return Digest(function.encode())
 
 
-def options_of(batch: Batch) -> Options:
-    """The options of a batch's tasks."""
+def spec_of(job: Job) -> TaskSpec:
+    """What the tasks of a job have in common."""
+    function = job.items[0].function if job.items else "f"
+    return TaskSpec(JobId(0), digest_of(function), function, 0, options_of(job))
+
+
+def options_of(batch: Batch | Job) -> Options:
+    """The options of the tasks of a batch or job."""
     return Options(
         timeout_s=batch.timeout_s,
         crash_limit=batch.crash_limit,

@@ -21,8 +21,8 @@ from triort.testing._tier1.activities import Activity, State
 from triort.testing._tier1.alarms import Alarm
 from triort.testing._tier1.futures import Future
 from triort.testing._tier1.nodes import Node
+from triort.testing._tier1.pipes import Frame, Pipe
 from triort.testing._tier1.tasks import Tasks
-from triort.testing._tier1.wires import Frame, Pipe
 
 if TYPE_CHECKING:
     from triort.testing._tier1.bosses import Boss

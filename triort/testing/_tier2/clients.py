@@ -10,7 +10,7 @@ from triort._client.client import Client
 from triort._client.jobs import Job as ClientJob
 from triort._model.errors import ConnectionLost, StartupError, TaskCancelled, TaskCrashed, TaskTimeout
 from triort._model.messages import JobOutcomes, Message, Parts
-from triort.testing._events import Kind
+from triort.testing._events import Kind, Violation
 from triort.testing._plan.plan import Job
 from triort.testing._tier2.cluster import Cluster
 from triort.testing._tier2.functions import function_of
@@ -31,6 +31,7 @@ class SimClient:
         self._scopes: dict[str, trio.CancelScope] = {}
         self._handles: dict[str, ClientJob] = {}
         self._plan_jobs: dict[ClientJob, Job] = {}
+        self._ends: dict[str, tuple[int, bytes]] = {}
 
     async def run(self) -> None:
         """From its connection to the end of its last job, or of itself."""
@@ -105,6 +106,16 @@ class SimClient:
         else:
             await client.map(function, names)
 
+    def _settle(self, name: str, kind: int, part: bytes) -> None:
+        """An item has ended; who has come back to a server hears that again, and the same."""
+        before = self._ends.get(name)
+        if before is None:
+            self._ends[name] = kind, part
+            self.cluster.tell_settled(self.name, name, kind, part)
+        elif before != (kind, part):
+            text = f"{name} has ended as {before[0]} at its client, and then as {kind}"
+            self.cluster.violate(Violation("once_per_item", text, self.cluster.now))
+
     def _observe_start(self, client: Client, job: Job) -> None:
         start = client._start
 
@@ -126,7 +137,7 @@ class SimClient:
                 for client_job in session.jobs.get(message.job, ()):
                     job = self._plan_jobs[client_job]
                     for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
-                        self.cluster.tell_settled(self.name, job.items[index].name, kind, part)
+                        self._settle(job.items[index].name, kind, part)
             handle(message, parts)
 
         session._handle = observed  # type: ignore[method-assign]

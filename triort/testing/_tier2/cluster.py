@@ -10,37 +10,37 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import attrs
 import trio
 
 from triort._client.client import Client
-from triort._client.opening import greet_server, serve_session
 from triort._core.node_core import NodeCore
 from triort._core.worker_core import WorkerCore
 from triort._model.errors import TriortError
-from triort._model.limits import DIAL_S
 from triort._model.marks import observed
+from triort._model.messages import Received
 from triort._model.outcomes import OutcomeKind
 from triort._node.checks import describe
 from triort._node.manager import Manager
 from triort._node.server import Server
 from triort._node.server_base import DEFAULT_MANAGER_PORT, ServerBase
 from triort._wire import payload
-from triort.testing._events import FRAMES_SPAN, Event, Kind, Outcome, Violation
+from triort.testing._events import Event, Kind, Outcome, Violation
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import Plan
+from triort.testing._records import Records
 from triort.testing._run import Trace
-from triort.testing._tier2.machine import SimClientMachine, SimListener, SimMachine
+from triort.testing._tier2.launch import AGAIN_S, SERVER_PORT, Spec, make_node, open_client
+from triort.testing._tier2.machine import SimListener, SimMachine
+from triort.testing._tier2.network import Network
 from triort.testing._tier2.process import SimProcess
 from triort.testing._tier2.steps import Steps
 from triort.testing._tier2.wire import Wire
 from triort.testing._trio.clock import SimClock
 from triort.testing._trio.failures import SimulationError
 
-SERVER_PORT = 7472
 START_S = 60.0
 """How long before the time of the plan, which begins at 0, the nodes start."""
 
@@ -69,18 +69,17 @@ class Cluster:
         self.opened = trio.lowlevel.ParkingLot()
         self.processes: dict[str, SimProcess] = {}
         self.node_processes: dict[str, NodeProcess] = {}
-        self.wires: dict[str, Wire] = {}
+        self.network = Network(self)
+        self.specs: dict[str, Spec] = {}
+        self.records: Records = []
+        """What is in the server's journal."""
+        self.num_commits = 0
         self.durations: Callable[[Callable[..., Any], SimProcess], float] = lambda call, process: 0.0
         self.outcomes: dict[str, Outcome] = {}
-        """How each task has ended at its parent, the last time that it did."""
         self.slowness: dict[str, float] = {}
         self.tells_calls = False
         self.on_outcome: Callable[[str], object] = lambda task: None
         self._flips: Counter[str] = Counter()
-        self._wire_serials: Counter[str] = Counter()
-        self._started: dict[str, Manager] = {}
-        self.draws_of: dict[str, Counter[str]] = {}
-        """What the nodes of a name have drawn, one process after the other: they are not to draw the same again."""
         self._nursery: trio.Nursery | None = None
         self._pid = 100
         self._port = DEFAULT_MANAGER_PORT - 1
@@ -94,9 +93,14 @@ class Cluster:
         return self.clock.now
 
     @property
+    def wires(self) -> Mapping[str, Wire]:
+        """The last connection of each link, by its lower end."""
+        return self.network.wires
+
+    @property
     def nodes(self) -> Mapping[str, NodeCore]:
-        """The living server and managers."""
-        return {name: each.node for name, each in self.node_processes.items()}
+        """The living server and managers, without those that wait for a boss: their books are of the last one."""
+        return {name: each.node for name, each in self.node_processes.items() if each.node.running}
 
     @property
     def workers(self) -> Mapping[str, WorkerCore]:
@@ -153,14 +157,9 @@ class Cluster:
 
     # -- links ---------------------------------------------------------------------------------------------------
 
-    def open_wire(self, name: str, boss: str, employee: str) -> Wire:
-        """A link, under the name of its lower end; each has a span of its own for the numbers of its frames."""
-        serial = self._wire_serials[name]
-        self._wire_serials[name] += 1
-        level = 0 if name.startswith("c") else name.count(".") + 1
-        wire = self.wires[name] = Wire(self, name, boss, employee, level, serial * FRAMES_SPAN)
-        self.tell(Kind.OPEN, employee, name, peer=boss, number=serial)
-        return wire
+    def note_words(self, wire: Wire, batch: list[Received]) -> None:
+        """The first frame of one direction of a connection is sent."""
+        self.network.note_words(wire, batch)
 
     def latency_s(self, wire: Wire, way: str, number: int) -> float:
         """How long a frame takes, by the latency class of its level."""
@@ -172,11 +171,7 @@ class Cluster:
     @asynccontextmanager
     async def open_client(self, name: str) -> AsyncIterator[Client]:
         """A client of the server, as `triort.open_client` makes one; raises `StartupError`."""
-        machine = SimClientMachine(self, name)
-        raw = await machine.dial("127.0.0.1", SERVER_PORT, timeout_s=DIAL_S)
-        dial = partial(machine.dial_once, "127.0.0.1", SERVER_PORT)
-        conn, _ = await greet_server(machine, raw, name, dial)
-        async with serve_session(conn) as client:
+        async with open_client(SimMachine(self, name)) as client:
             yield client
 
     # -- nodes ---------------------------------------------------------------------------------------------------
@@ -195,41 +190,50 @@ class Cluster:
         """Start the whole tree and wait until the server serves; its time begins then."""
         assert self._nursery is not None, "the cluster is not running"
         if len(tree) == 1:
-            server = Server(None, SERVER_PORT, num_workers=tree[0], name="s")
+            self.specs["s"] = Spec(SERVER_PORT, tree[0])
         else:
             ports = [self.start_manager(f"m{number}", tree[1:]) for number in range(tree[0])]
-            server = Server([("127.0.0.1", port) for port in ports], SERVER_PORT, name="s")
-        await self._nursery.start(self._run_node, "s", server)
+            self.specs["s"] = Spec(SERVER_PORT, 0, ports)
+        await self._nursery.start(self._run_node, "s", self._make("s"))
         if self.now > 0:
             raise SimulationError(f"the cluster has not started within {START_S:g} s")
         await trio.sleep_until(0.0)
 
-    def start_manager(self, name: str, tree: Sequence[int]) -> int:
-        """Start a manager and all managers below it; its workers come with its boss. Returns its port."""
-        if len(tree) == 1:
-            manager = Manager(self._next_port(), tree[0], name=name)
-        else:
-            ports = [self.start_manager(f"{name}.m{number}", tree[1:]) for number in range(tree[0])]
-            manager = Manager(self._next_port(), ipports=[("127.0.0.1", port) for port in ports], name=name)
-        self._started[name] = manager
-        self.start_soon(self._run_node, name, manager)
-        return manager.port
-
-    def restart_manager(self, name: str) -> None:
-        """Somebody starts a manager again that was killed, as it was and where it was."""
-        if name not in self.node_processes:
-            old = self._started[name]
-            self.start_soon(self._run_node, name, Manager(old.port, old.num_workers, old.ipports, name=name))
-
-    def _next_port(self) -> int:
+    def start_manager(self, name: str, tree: Sequence[int], *, joins: int | None = None) -> int:
+        """Start a manager and all managers below it; its workers come with its boss. Returns its port. With ``joins``
+        it dials its boss at that port."""
+        ports = [self.start_manager(f"{name}.m{number}", tree[1:]) for number in range(tree[0])] if tree[1:] else None
         self._port += 1
-        return self._port
+        port = self._port
+        self.specs[name] = Spec(port, 0 if ports else tree[0], ports, joins)
+        self.start_soon(self._run_node, name, self._make(name))
+        return port
+
+    def start_again(self, name: str) -> None:
+        """Whoever runs the cluster starts a node anew, as before."""
+        if name not in self.node_processes:
+            self.start_soon(self._run_node, name, self._make(name))
+
+    async def _start_when_possible(self, name: str) -> None:
+        """It could not start; whoever runs the cluster tries again when all are there that it needs."""
+        await trio.sleep(AGAIN_S)
+        while not all(port in self.listeners for port in self.specs[name].needs):
+            await self.opened.park()
+        self.start_again(name)
+
+    def _make(self, name: str) -> ServerBase:
+        return make_node(name, self.specs[name], journal=self.plan.journal)
+
+    def name_at(self, port: int) -> str:
+        """Who is to listen there."""
+        return next(name for name, spec in self.specs.items() if spec.port == port)
 
     async def _run_node(
         self, name: str, node: ServerBase, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         machine = node.machine = SimMachine(self, name)
         process = self.node_processes[name] = NodeProcess(node, machine)
+        self.network.listen_to(node)
         self.tell(Kind.BORN, name)
         try:
             with process.scope:
@@ -244,6 +248,8 @@ class Cluster:
             self.violate(Violation(f"crash of {name}", "".join(traceback.format_exception(exc)), self.now))
         finally:
             self._bury(process, "ended")
+            if process.failure is not None and self.now > 0:
+                self.start_soon(self._start_when_possible, name)
 
     def kill_node(self, name: str, how: str = "signal 9") -> bool:
         """The process of a server or manager is gone; false if there is none."""

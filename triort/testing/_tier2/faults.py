@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+import trio
 
 from triort._model.errors import ConnectionLost, StartupError
 from triort._node.manager import Manager
 from triort._node.server import Server
-from triort._node.server_base import ServerBase
+from triort._transport.session import SessionConnection
 from triort.testing._events import Kind
 from triort.testing._plan.plan import Fault, FaultKind
 from triort.testing._tier2.clients import SimClient
 from triort.testing._tier2.cluster import Cluster
 from triort.testing._tier2.wire import HOLD_FOREVER, Wire
 
-JOINERS_IDS = 10_000
+FIRST_JOINER = 1000
+"""Managers that join are called by numbers from here."""
 
 
 @attrs.define(eq=False)
@@ -48,8 +50,7 @@ class Faults:
 
     def heal(self) -> None:
         """All that can be mended is."""
-        for wire in self.cluster.wires.values():
-            wire.heal()
+        self.cluster.network.heal()
         self.cluster.slowness.clear()
         for process in self.cluster.processes.values():
             process.slowness = 1.0
@@ -72,8 +73,8 @@ class Faults:
     def crash_node(self, fault: Fault) -> bool:
         if not self.cluster.kill_node(fault.target):
             return False
-        if fault.for_s and fault.kind is FaultKind.CRASH_MANAGER:
-            self.cluster.at(self.cluster.now + fault.for_s, self.cluster.restart_manager, fault.target)
+        if fault.for_s:
+            self.cluster.at(self.cluster.now + fault.for_s, self.cluster.start_again, fault.target)
         return True
 
     def join_worker(self, fault: Fault) -> bool:
@@ -89,14 +90,10 @@ class Faults:
         node = process.node if process is not None else None
         if not isinstance(node, Manager | Server) or node.ipports is None:
             return False
-        upper = node.upper_id_bound - JOINERS_IDS * self._joined
-        if upper - JOINERS_IDS <= node.lower_id_bound:
-            return False
         self._joined += 1
         prefix = "" if fault.target == "s" else f"{fault.target}."
-        name = f"{prefix}m{1000 + self._joined}"
-        port = self.cluster.start_manager(name, [max(int(fault.factor), 1)])
-        node.start_soon(_connect, node, port, upper - JOINERS_IDS, upper)
+        port = self.cluster.specs[fault.target].port
+        self.cluster.start_manager(f"{prefix}m{FIRST_JOINER + self._joined}", [max(int(fault.factor), 1)], joins=port)
         return True
 
     # -- links ---------------------------------------------------------------------------------------------------
@@ -113,6 +110,7 @@ class Faults:
         if wire is None:
             return False
         wire.cut(wire.boss, wire.employee)
+        self.cluster.network.part(wire.name, fault.for_s)
         return True
 
     def half_open(self, fault: Fault) -> bool:
@@ -120,6 +118,7 @@ class Faults:
         if wire is None:
             return False
         wire.cut(wire.boss if fault.side == "boss" else wire.employee)
+        self.cluster.network.part(wire.name, fault.for_s)
         return True
 
     def vanish(self, fault: Fault) -> bool:
@@ -127,6 +126,7 @@ class Faults:
         if wire is None:
             return False
         wire.vanish()
+        self.cluster.network.part(wire.name, fault.for_s)
         return True
 
     def hold_back(self, fault: Fault) -> bool:
@@ -231,16 +231,18 @@ class Faults:
             pass  # the server is gone
 
     def stale_incarnation(self, fault: Fault) -> bool:
-        wire = self.cluster.wires.get(fault.target)
-        return wire is not None and not wire.is_open
-
-
-async def _connect(node: ServerBase, port: int, lower: int, upper: int) -> None:
-    """A manager joins, unless one of the two is gone before it has."""
-    try:
-        await node.connect_to_manager("127.0.0.1", port, lower, upper)
-    except StartupError as exc:
-        node.logger.info("a manager could not join: %s", exc)
+        """The boss gives the manager up, which knows nothing of that, and neither hears of it nor is heard."""
+        wire = self._wire(fault)
+        process = self.cluster.node_processes.get(wire.boss) if wire is not None else None
+        if wire is None or process is None:
+            return False
+        conns = [conn for conn in process.node.conns if conn.name == fault.target]
+        wire.vanish()
+        self.cluster.network.part(wire.name, fault.for_s)
+        for conn in conns:
+            assert isinstance(conn, SessionConnection)
+            conn.end(trio.BrokenResourceError("given up"))
+        return bool(conns)
 
 
 def _nothing() -> None:

@@ -17,6 +17,7 @@ from triort._node.machine import Retry
 from triort._node.spawned import WorkerExit
 from triort._transport.memory import MemoryConnection
 from triort.testing._tier2.process import SimProcess
+from triort.testing._tier2.store import SimStore
 
 if TYPE_CHECKING:
     from triort.testing._tier2.cluster import Cluster
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 SPAWN_S = 3e-3
 EXIT_S = 1e-3
+MARGIN_S = 1e-9
 
 
 class SimListener:
@@ -72,7 +74,7 @@ class SimTemplate:
         """Start a worker; takes a few milliseconds."""
         cluster = self.machine.cluster
         await trio.sleep(SPAWN_S * (0.5 + cluster.draws.unit("spawn", name)))
-        wire = cluster.open_wire(name, self.machine.name, name)
+        wire = cluster.network.open_wire(name, self.machine.name, name)
         self.machine.wires.append(wire)
         process = SimProcess(cluster, node_id, name, wire, self._note_exit)
         self.processes.append(process)
@@ -109,7 +111,7 @@ class SimMachine:
         self.is_dead = False
         self.wires: list[Wire] = []
         self.templates: list[SimTemplate] = []
-        self._draws = cluster.draws_of.setdefault(name, Counter())
+        self._draws = cluster.network.draws_of.setdefault(name, Counter())
         self._rate = 1.0
         self._offset_s = 0.0
 
@@ -123,8 +125,8 @@ class SimMachine:
         return self.cluster.now * self._rate + self._offset_s
 
     def deadline(self, when: float) -> float:
-        """The same moment on the cluster's clock."""
-        return (when - self._offset_s) / self._rate
+        """The same moment on the cluster's clock, and a little later: a sum of times may be a bit too small."""
+        return (when - self._offset_s) / self._rate + MARGIN_S
 
     def set_clock(self, *, jump_s: float = 0.0, rate: float | None = None) -> None:
         """The clock is off from now on."""
@@ -137,8 +139,9 @@ class SimMachine:
         return self.cluster.now
 
     async def open_journal(self, path: str) -> JournalStore:
-        """There are none in the simulation yet."""
-        raise StartupError(f"no journal can be kept at {path}")
+        """The one that an earlier server has left."""
+        await trio.lowlevel.checkpoint()
+        return SimStore(self.cluster)
 
     def page_clock_s(self) -> float:
         """What workers measure by."""
@@ -159,17 +162,12 @@ class SimMachine:
     async def dial_once(self, host: str, port: int) -> MemoryConnection:
         """Connect to the node that listens at ``port``; raises `ConnectionRefusedError`."""
         await trio.lowlevel.checkpoint()
-        listener = self.cluster.listeners.get(port)
+        cluster = self.cluster
+        await cluster.network.wait_whole(self.name, cluster.name_at(port))
+        listener = cluster.listeners.get(port)
         if listener is None:
             raise ConnectionRefusedError
-        return self._connect(listener)
-
-    def _connect(self, listener: SimListener) -> MemoryConnection:
-        wire = self.cluster.open_wire(listener.machine.name, self.name, listener.machine.name)
-        self.wires.append(wire)
-        listener.machine.wires.append(wire)
-        listener.arrive(wire.employee_end)
-        return wire.boss_end
+        return cluster.network.connect(self, listener)
 
     async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> MemoryConnection:
         """Connect to the node that listens at ``port``, whatever the host is called."""
@@ -178,9 +176,10 @@ class SimMachine:
         with trio.move_on_after(timeout_s):
             while True:
                 attempt += 1
+                await cluster.network.wait_whole(self.name, cluster.name_at(port))
                 listener = cluster.listeners.get(port)
                 if listener is not None:
-                    conn = self._connect(listener)
+                    conn = cluster.network.connect(self, listener)
                     await trio.lowlevel.checkpoint()
                     return conn
                 if on_retry is not None:
@@ -223,13 +222,3 @@ class SimMachine:
             self.cluster.listeners[port].close()
         for template in self.templates:
             template.close()
-
-
-class SimClientMachine(SimMachine):
-    """The machine of a client: its links go up."""
-
-    def _connect(self, listener: SimListener) -> MemoryConnection:
-        wire = self.cluster.open_wire(self.name, listener.machine.name, self.name)
-        listener.machine.wires.append(wire)
-        listener.arrive(wire.boss_end)
-        return wire.employee_end

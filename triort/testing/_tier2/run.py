@@ -16,6 +16,7 @@ from triort._node.server_base import ServerBase
 from triort._node.worker import Worker
 from triort._transport.session import SessionConnection
 from triort.testing._checkers import all_checkers
+from triort.testing._checkers.books import end_of_trouble
 from triort.testing._events import Event, Kind, Violation
 from triort.testing._plan.plan import Plan
 from triort.testing._run import Checker, Run, Trace
@@ -129,7 +130,7 @@ class _Outcome:
             self._fail(
                 cluster, "liveness", f"{', '.join(open_jobs)} did not end within {plan.heal_s} s of the last fault"
             )
-        await trio.sleep_until(over_s)
+        await trio.sleep_until(max(over_s, end_of_trouble(plan)))
         if not await self._comes_to_rest(cluster):
             self._fail(cluster, "rest", f"all jobs have ended, and {REST_S} s later there is still something going on")
         for checker in self.trace.checkers:

@@ -18,6 +18,7 @@ from triort._model.errors import ProtocolError
 from triort._model.messages import Received
 from triort._transport.memory import MemoryConnection, open_memory_pair
 from triort.testing._events import Event, Kind, names_of
+from triort.testing._plan.names import is_worker
 
 HOLD_FOREVER = math.inf
 
@@ -41,6 +42,9 @@ class Air(Protocol):
     def tells_frames(self) -> bool:
         """Whether frames are worth an event."""
 
+    def note_words(self, wire: Wire, batch: list[Received]) -> None:
+        """The first frame of one direction of a connection is sent."""
+
 
 @attrs.define(eq=False)
 class Direction:
@@ -49,11 +53,14 @@ class Direction:
     sender: str
     receiver: str
     way: str
-    number: int = 0
+    first: int = 0
+    number: int = attrs.field(default=attrs.Factory(lambda self: self.first, takes_self=True), init=False)
     last_s: float = -math.inf
     held_until_s: float = -math.inf
     is_mute: bool = False
     """Nothing that is sent from now on arrives: the sender is dead, or the link eats it."""
+    is_closed: bool = False
+    """The sender has closed its end."""
     is_gone: bool = False
     """The sender is dead; what its remains send is not even told."""
     corrupt: bool = False
@@ -65,7 +72,19 @@ class Direction:
 class Wire:
     """The link called ``name`` between a boss and an employee (or a server and a client)."""
 
-    __slots__ = ("air", "boss", "boss_end", "down", "employee", "employee_end", "is_open", "level", "name", "up")
+    __slots__ = (
+        "air",
+        "boss",
+        "boss_end",
+        "down",
+        "employee",
+        "employee_end",
+        "is_last",
+        "is_open",
+        "level",
+        "name",
+        "up",
+    )
 
     def __init__(self, air: Air, name: str, boss: str, employee: str, level: int, first: int) -> None:
         self.air = air
@@ -77,6 +96,8 @@ class Wire:
         self.down = Direction(boss, employee, "down", first)
         self.up = Direction(employee, boss, "up", first)
         self.is_open = True
+        self.is_last = is_worker(name)
+        """Whether the link ends with this connection."""
 
     def way_from(self, end: MemoryConnection) -> Direction:
         """The direction in which this end sends."""
@@ -94,6 +115,8 @@ class Wire:
         way.number += 1
         if way.is_gone:
             return
+        if way.number == way.first + 1 and not self.is_last:
+            self.air.note_words(self, batch)
         if self.air.tells_frames():
             what = names_of(batch)
             self.air.tell(Event(self.air.now, Kind.SEND, way.sender, what, way.receiver, way.number))
@@ -103,9 +126,12 @@ class Wire:
     def hang_up(self, end: MemoryConnection) -> None:
         """``end`` has closed."""
         way = self.way_from(end)
+        if way.is_closed or way.is_gone:
+            return
+        way.is_closed = True
+        self._tell_end(way.sender, way.receiver, "closed")
         if not way.is_mute:
             way.is_mute = True
-            self._tell_end(way.sender, way.receiver, "closed")
             self._later(way, self._arrive_end, way, end.peer, None)
 
     # -- faults --------------------------------------------------------------------------------------------------
@@ -201,4 +227,5 @@ class Wire:
 
     def _tell_end(self, node: str, peer: str, how: str) -> None:
         self.is_open = False
-        self.air.tell(Event(self.air.now, Kind.CLOSE, node, self.name, peer, 0, how))
+        kind = Kind.CLOSE if self.is_last else Kind.BREAK
+        self.air.tell(Event(self.air.now, kind, node, self.name, peer, 0, how))
