@@ -14,12 +14,12 @@ from tests._cli.commands import call
 from tests.testing.planted import lost_tasks_are_forgotten
 from triort._cli.sim import COMMANDS, main
 from triort.testing._plan.codec import dump_plan, load_plan
-from triort.testing._plan.plan import Batch, Compute, Fault, FaultKind, Job, Plan, Task
+from triort.testing._plan.plan import PLAN_VERSION, Batch, Compute, Fault, FaultKind, Job, Plan, Task
 from triort.testing._report.plans import show_plan
 from triort.testing._seeds import Trial
 
 TASK = Task("j0.0", [Compute(0.2), Batch([Task("j0.0.1.0", [Compute(0.1)]), Task("j0.0.1.1", [Compute(0.1)])])])
-PLAN = Plan(1, 5, [2, 2], [Job("j0", [TASK])], [Fault(0.05, FaultKind.CRASH_WORKER, "m0.w1")], ["lan"])
+PLAN = Plan(PLAN_VERSION, 5, [2, 2], [Job("j0", [TASK])], [Fault(0.05, FaultKind.CRASH_WORKER, "m0.w1")], ["lan"])
 HOPELESS = msgspec.structs.replace(PLAN, heal_s=0.01)
 Write = Callable[[Plan], str]
 
