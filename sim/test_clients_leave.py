@@ -13,7 +13,7 @@ from triort._model.limits import LEASE_S, STALL_S, STOP_S
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import FaultKind, Plan
 
-SEEDS = 6
+SEEDS = 3
 
 
 def patient(seed: int) -> Plan:

@@ -8,7 +8,7 @@ from triort.testing._plan.plan import Plan
 from triort.testing._plan.swarm import Faults
 
 
-@scenario(seeds=60)
+@scenario(seeds=24)
 def test_any_mix_of_faults_is_survived(seed: int) -> Plan:
     return generate(seed)
 

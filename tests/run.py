@@ -79,8 +79,8 @@ def check_oldest_trio() -> None:
 
 
 def run_tests(arguments: Sequence[str]) -> None:
-    folders = [name for name in ("tests", "sim") if (ROOT / name).is_dir()]
-    call(sys.executable, "-m", "pytest", "-m", "not slow", *(arguments or folders))
+    for folder in [arguments] if arguments else [["tests"], ["sim"]]:
+        call(sys.executable, "-m", "pytest", "-m", "not slow", *folder)
 
 
 CHECKS: dict[str, Callable[[], None]] = {

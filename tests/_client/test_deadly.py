@@ -86,7 +86,8 @@ async def test_an_async_task_that_waits_is_not_on_the_cpu_from_its_first_step_on
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(client.options(crash_limit=1).run, deadly.nap_once, str(tmp_path))
                 await wait_until(lambda: any(tmp_path.iterdir()))
-                status, seen_off = await client.status(), 0  # the boss looks every 5 ms: right after the start it has not looked yet
+                # The boss looks every 5 ms: right after the start it may not have looked yet.
+                status, seen_off = await client.status(), 0
                 while seen_off < 20:
                     await trio.sleep(0.01)
                     status = await client.status()
