@@ -28,8 +28,7 @@ LONG_S = 0.3
 LONG_SHARE = 0.1
 
 FIRST = 8
-RARE = (146, 151, 136, 131, 121, 106, 101, 78, 57, 47, 45, 41, 39, 38, 34, 27, 24, 21, 18, 17, 16, 15,
-        2024)
+RARE = (146, 151, 136, 131, 121, 106, 101, 78, 57, 47, 45, 41, 39, 38, 34, 27, 24, 21, 18, 17, 16, 15, 2024)
 """Plans that have found what few others find."""
 DEADLY = (1_000, 1_001, 1_002)
 """Plans in which a job costs more workers than it may; they are long."""
