@@ -11,7 +11,7 @@ import trio.testing
 
 import triort
 from tests._client import deadly, jobs
-from tests._node.template_helpers import is_alive, wait_dead, wait_until
+from tests._node.template_helpers import wait_dead, wait_until
 from triort._model.limits import CRASH_LIMIT
 
 pytestmark = pytest.mark.processes
@@ -133,13 +133,13 @@ async def test_a_killed_template_costs_the_workers_and_not_the_node(client):
     (template,) = {parent_pid(pid) for pid in before}
     os.kill(template, signal.SIGKILL)
     started = time.monotonic()
-    while (await client.status()).num_workers != 2 or before & {
-        worker.pid for worker in (await client.status()).employees
-    }:
+    status = await client.status()
+    while status.num_workers != 2 or before & {worker.pid for worker in status.employees}:
         await trio.sleep(0.02)
         assert time.monotonic() < started + 20
+        status = await client.status()
     assert (await client.status()).blamed == 0
-    assert not [pid for pid in before if is_alive(pid)]
+    await wait_dead(*before)
 
 
 def parent_pid(pid: int) -> int:
