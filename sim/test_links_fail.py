@@ -9,46 +9,22 @@ from __future__ import annotations
 
 import msgspec
 
+from sim.failures import HEAL_S, LINK_TREES, links_cut, parted
 from sim.scenarios import scenario
-from sim.workloads import fault, flat, job, leaf, parent, plan, with_faults
+from sim.workloads import fault, flat, with_faults
 from triort._model.limits import FENCE_S, STALL_S, STOP_S
-from triort.testing._plan.draws import Draws
 from triort.testing._plan.generate import generate
-from triort.testing._plan.names import managers_of
 from triort.testing._plan.plan import FaultKind, Plan
 from triort.testing._plan.swarm import Faults
 
 SEEDS = 6
-TREES = ([2, 2], [2, 2, 1], [1, 2])
-HEAL_S = 90.0
 BREAKS = (FaultKind.CUT, FaultKind.CLOSE, FaultKind.HALF_OPEN, FaultKind.VANISH)
 
 
 def only(seed: int, *kinds: FaultKind) -> Plan:
     """A random load on a small tree, with faults of these kinds."""
-    made = generate(seed, size=20, tree=TREES[seed % len(TREES)], faults=Faults.only(*kinds))
+    made = generate(seed, size=20, tree=LINK_TREES[seed % len(LINK_TREES)], faults=Faults.only(*kinds))
     return msgspec.structs.replace(made, heal_s=made.heal_s + HEAL_S)
-
-
-def parted(seed: int, low_s: float, high_s: float) -> Plan:
-    """Nested work all over a tree that takes as long as it takes, and links that are parted for some time: cut, or
-    without a word, or one way only."""
-    draws = Draws(seed)
-    tree = TREES[seed % len(TREES)]
-    items = [
-        parent([leaf(draws.heavy_tail(0.2, 5.0, "parted", item, child)) for child in range(4)], 0.05)
-        for item in range(6)
-    ]
-    made = plan(seed, tree, [job("j0", items)], heal_s=HEAL_S, latency=["lan"])
-    for_s = round(draws.uniform(low_s, high_s, "parted", "for"), 3)
-    at_s = draws.uniform(0.01, 0.3, "parted", "at")
-    target = draws.choice(managers_of(tree), "parted", "target")
-    kind = draws.choice(
-        (FaultKind.CUT, FaultKind.VANISH, FaultKind.ONE_WAY, FaultKind.CLOG, FaultKind.HALF_OPEN), "parted", "kind"
-    )
-    side = draws.choice(("boss", "employee"), "parted", "side")
-    more = {"side": side} if kind in (FaultKind.ONE_WAY, FaultKind.HALF_OPEN) else {}
-    return with_faults(made, fault(kind, target, at_s, for_s=for_s, **more))
 
 
 @scenario(seeds=SEEDS, marks=("a silent connection is given up", "a session goes on over another connection"))
@@ -69,6 +45,16 @@ def test_a_manager_that_was_given_up_serves_again(seed: int) -> Plan:
 @scenario(seeds=SEEDS)
 def test_links_that_break_in_all_ways_lose_no_task(seed: int) -> Plan:
     return only(seed, *BREAKS)
+
+
+@scenario(seeds=9)
+def test_links_may_break_again_and_again(seed: int) -> Plan:
+    return links_cut(seed, 30)
+
+
+@scenario(seeds=60, tiers=(1,))
+def test_many_links_may_break_again_and_again(seed: int) -> Plan:
+    return links_cut(seed, 10 * (1 + seed % 6))
 
 
 @scenario(seeds=SEEDS)

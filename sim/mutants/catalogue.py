@@ -6,7 +6,7 @@ from importlib import import_module
 
 from sim.mutants.planting import MUTANTS, Mutant
 
-MODULES = ("hops", "links", "backlog", "placement", "node", "jobs", "worker", "nodes", "tasks", "suspects")
+MODULES = ("hops", "links", "backlog", "placement", "node", "jobs", "worker", "nodes", "tasks", "suspects", "failures")
 
 
 def all_mutants() -> list[Mutant]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
+from sim.failures import links_cut, managers_killed, parted, server_killed
 from sim.workloads import costly
 from triort._model.limits import GRACE_S
 from triort.testing._checkers.books import CLOCKS, HOLDS
@@ -24,10 +25,14 @@ POINTS = ("any idle employee first", "slow replacements")
 TIMELY = Faults.swarm().without(*sorted(kind.value for kind in CLOCKS | HOLDS if kind.value in Faults.swarm().names))
 ENDED_S = 1.6 * GRACE_S
 FAILS_AFTER_S = 0.02
+FIRST_OF_FAILURES = 13
+PATIENT_S = 45.0
 LONG_S = 0.3
 LONG_SHARE = 0.1
 
 FIRST = 8
+FAILURES = (29, 13, 31, 14, 61, 45, 63, 30, 93, 77, 95, 46, 125, 109)
+"""Plans of failures, of each kind some."""
 RARE = (146, 151, 136, 131, 121, 106, 101, 78, 57, 47, 45, 41, 39, 38, 34, 27, 24, 21, 18, 17, 16, 15, 2024)
 """Plans that have found what few others find."""
 DEADLY = (1_000, 1_001, 1_002)
@@ -36,8 +41,8 @@ DEADLY = (1_000, 1_001, 1_002)
 
 def numbers(most: int) -> list[int]:
     """The numbers of so many plans, in the order in which they are run."""
-    order = [*range(FIRST), *RARE, *DEADLY, *(number for number in range(FIRST, FIRST + most) if number not in RARE)]
-    return order[:most]
+    early = [*range(FIRST), *FAILURES, *DEADLY, *RARE]
+    return list(dict.fromkeys([*early, *range(most + len(early))]))[:most]
 
 
 @lru_cache(maxsize=1_000)
@@ -45,6 +50,8 @@ def plan_of(number: int) -> Plan:
     """The plan of this number."""
     if number in DEADLY:
         return costly(number, [2])
+    if number % 16 >= FIRST_OF_FAILURES and number not in RARE:
+        return of_failures(number)
     match number % 8:
         case 0 | 4:
             return generate(number, faults=Faults.none())
@@ -56,6 +63,20 @@ def plan_of(number: int) -> Plan:
             return with_ends(generate(number, faults=Faults.none()))
         case _:
             return with_long_tasks(generate(number, faults=Faults.none()))
+
+
+def of_failures(number: int) -> Plan:
+    """A plan for what answers failures."""
+    which = number // 16
+    match number % 16:
+        case 13:
+            return links_cut(which, 20) if which % 2 else parted(which, 0.01, 50.0)
+        case 14:
+            return server_killed(which, 1 + which % 4)
+        case _ if which % 2:
+            return managers_killed(which, *((4, 0.05) if which % 4 == 1 else (1, 60.0)))
+        case _:
+            return with_patience(generate(number, faults=Faults.none()))
 
 
 def with_ends(plan: Plan) -> Plan:
@@ -71,6 +92,13 @@ def with_ends(plan: Plan) -> Plan:
     late = [Task(f"{second}.0", [Compute(ENDED_S)], is_async=False), Task(f"{second}.1", [Compute(ENDED_S)])]
     ended = [Job(first, cancelled), Job(second, late, timeout_s=FAILS_AFTER_S)]
     return msgspec.structs.replace(plan, jobs=[*plan.jobs, *ended])
+
+
+def with_patience(plan: Plan) -> Plan:
+    """The same plan, with a job that takes longer than any link is waited for."""
+    name = f"j{len(plan.jobs)}"
+    job = Job(name, [Task(f"{name}.{index}", [Compute(PATIENT_S)], is_async=index < 2) for index in range(4)])
+    return msgspec.structs.replace(plan, jobs=[*plan.jobs, job], heal_s=plan.heal_s + 2 * PATIENT_S)
 
 
 def with_long_tasks(plan: Plan) -> Plan:

@@ -15,8 +15,11 @@ from triort.testing._checkers.deadlines_heeded import DeadlinesHeeded
 from triort.testing._checkers.deadlines_kept import DeadlinesKept
 from triort.testing._checkers.deadlines_passed_on import DeadlinesPassedOn
 from triort.testing._checkers.deadlines_set import DeadlinesSet
+from triort.testing._checkers.fence_kept import FenceKept
 from triort.testing._checkers.grace_kept import GraceKept
 from triort.testing._checkers.idle_truth import IdleTruth
+from triort.testing._checkers.journal_keeps import JournalKeeps
+from triort.testing._checkers.links_last import LinksLast
 from triort.testing._checkers.message_budget import MessageBudget
 from triort.testing._checkers.no_attraction import NoAttraction
 from triort.testing._checkers.no_late_starts import NoLateStarts
@@ -47,6 +50,9 @@ EVENT_CHECKERS: tuple[type[Checker], ...] = (
     AddressesUnique,
     NoRashKills,
     GraceKept,
+    LinksLast,
+    FenceKept,
+    JournalKeeps,
 )
 """These look at the stream of events alone, so they hold in either tier."""
 

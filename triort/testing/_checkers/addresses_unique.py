@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from triort._model.ids import Address, show_address
+from triort._model.ids import Address, owner_of, show_address
 from triort.testing._events import Event, Kind
 from triort.testing._plan.plan import FaultKind
 from triort.testing._run import Checker, World
@@ -17,12 +17,13 @@ class AddressesUnique(Checker):
     def begin(self, world: World) -> None:
         """The run starts."""
         super().begin(world)
-        self._is_off = any(fault.kind is FaultKind.CRASH_SERVER for fault in world.plan.faults)
+        self._is_again = any(fault.kind is FaultKind.CRASH_SERVER for fault in world.plan.faults)
+        self._is_off = self._is_again and not world.plan.journal
         self._started: dict[int, str] = {}
 
     def see(self, event: Event) -> None:
         """Compare it with all that have started."""
-        if self._is_off:
+        if self._is_off or (self._is_again and owner_of(Address(event.number))):
             return
         if event.number in self._started:
             text = f"{event.what} starts on {event.node} as {show_address(Address(event.number))}"

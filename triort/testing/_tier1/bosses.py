@@ -16,6 +16,7 @@ from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
 from triort._core.restarts import Restarts
 from triort._core.server_core import ServerCore
+from triort._core.stalls import note_stall
 from triort._core.watch import Watch
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address
@@ -219,6 +220,13 @@ class Boss(Node):
         if pipe.far.owner.name in self.endpoints and self.core.running:
             self.cluster.hiring.wish(self.name, pipe.far.owner.name)
         self.perform()
+
+    def link_stalled(self, pipe: Pipe, *, is_stalled: bool) -> None:
+        """A manager below that cannot be reached for a while gets nothing new."""
+        if pipe is not self.above and not pipe.is_client and not self.dead:
+            self.core.now = self.clock.now
+            note_stall(self.core, pipe, is_stalled)
+            self.perform()
 
     def _extra_not_started(self, incarnation: int) -> None:
         if not self.dead and self.incarnation == incarnation:

@@ -46,6 +46,9 @@ class Node(ABC):
     def link_ended(self, pipe: Pipe, how: str) -> None:
         """A link has ended, as this node knows now."""
 
+    def link_stalled(self, pipe: Pipe, *, is_stalled: bool) -> None:  # noqa: B027
+        """A link has no connection for a while, or has one again."""
+
     @abstractmethod
     def tick(self) -> None:
         """The node's clock has been changed: its timers have to be set anew."""

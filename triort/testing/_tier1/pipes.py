@@ -28,6 +28,9 @@ class Node(Protocol):
     def link_ended(self, pipe: Pipe, how: str) -> None:
         """The link has ended for good, as far as this end can know."""
 
+    def link_stalled(self, pipe: Pipe, *, is_stalled: bool) -> None:
+        """The link goes on and has no connection, or has one again."""
+
 
 class Session(Protocol):
     """What makes one end of a link outlive its connection."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from triort._core.pulse import Act, Pulse, Role
+from triort._core.pulse import PATIENCE_S, Act, Pulse, Role
 from triort._model.limits import REDIAL_S
 from triort._model.messages import PROTOCOL_VERSION, Beat, Bye, Hello, Refuse, Welcome
 from triort.testing._events import Event, Kind, Violation
@@ -132,7 +132,7 @@ class End:
                 case Act.DIAL:
                     self._dial()
                 case Act.END:
-                    self.end("nothing heard for too long")
+                    self.end(f"not heard for {PATIENCE_S[self.pulse.role]:g} s")
         due = self.pulse.next_deadline()
         if due < self._due:
             self._due = due
@@ -156,12 +156,14 @@ class End:
         self.pipe.raw = None
         self._tell(Kind.BREAK, how)
         self.pulse.broken(self.now)
+        self.pipe.owner.link_stalled(self.pipe, is_stalled=True)
         self.look()
 
     def _stall(self) -> None:
         if self.pipe.raw is not None:
             self._tell(Kind.BREAK, "stalled")
             self.cluster.wires.hang_up(self.pipe)
+            self.pipe.owner.link_stalled(self.pipe, is_stalled=True)
 
     def _tell(self, kind: Kind, detail: str = "") -> None:
         names = self.pipe.owner.name, self.pipe.far.owner.name
@@ -221,8 +223,9 @@ class End:
         if asked_at is None:
             wires.launch(self.pipe, [(Welcome(*WELCOME, received=self.received), ())], raw)
         self._acknowledged(received)
-        for serial, frame in self.kept:
+        for serial, frame in list(self.kept):
             wires.launch(self.pipe, frame, raw, serial)
+        self.pipe.owner.link_stalled(self.pipe, is_stalled=False)
         self.look()
 
     # -- its end -------------------------------------------------------------------------------------------------

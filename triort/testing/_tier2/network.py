@@ -139,7 +139,7 @@ class Network:
 
     def _note_ended(self, node: str, conn: object) -> None:
         if isinstance(conn, SessionConnection):
-            self._tell_end(conn.number, node, "over")
+            self._tell_end(conn.number, node, str(conn._end or "over"))
 
     def _tell_end(self, number: int, node: str, how: str) -> None:
         lower, boss = self._links.get(number, ("", ""))
