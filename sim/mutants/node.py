@@ -69,7 +69,7 @@ def workers_miscounted():
 
 @mutant("who was to blame is lost on the way up")
 def blame_lost():
-    return rewrite(node_handlers.lost, ("Loss(address, blamed, crash)", "Loss(address, False, crash)"))
+    return rewrite(node_handlers.lost, ("(attempt, loss)", "(attempt, loss._replace(blamed=False))"))
 
 
 @mutant("a cancel from the boss is not read by managers")

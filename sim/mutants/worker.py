@@ -140,8 +140,8 @@ def worker_keeps_blobs():
 
 @mutant("a loss that comes from above is passed on as a cancel")
 def loss_as_cancel():
-    return rewrite(worker_handlers.lost, ("core.hops.pass_loss(attempt, Loss(address, blamed, crash))",
-        "core.hops.pass_result(attempt, Result(address, 2, 0, b''))"))  # fmt: skip
+    return rewrite(worker_handlers.lost, ("core.hops.pass_loss(attempt, loss)",
+        "core.hops.pass_result(attempt, Result(loss.address, 2, 0, b''))"))  # fmt: skip
 
 
 @mutant("a busy worker is never asked for its unstarted tasks")

@@ -137,6 +137,18 @@ def test_what_was_sent_over_an_ended_link_is_lost_and_the_blamed_one_says_why(si
     assert nothing_left(site.a, site.boss)
 
 
+def test_the_ancestors_of_the_blamed_one_on_its_worker_are_to_run_apart_from_it(site: Site) -> None:
+    site.pass_on(1, None, site.a)
+    site.pass_on(2, None, site.a)
+    site.pass_on(3, site.a, site.b, parent=1)
+    site.pass_on(4, site.b, site.a, parent=3)
+    site.hops.end_link(site.a, Loss(Address(4), True, b"crash"))
+    assert site.ledger.lost == [Loss(Address(2), False, b"")]
+    site.answer(site.b, 3)
+    assert site.ledger.lost[1:] == [Loss(Address(1), False, b"", beside=True)]
+    assert [loss.address for loss in site.b.out_lost] == [Address(4)]
+
+
 def test_what_came_over_an_ended_link_is_cancelled_and_its_parent_lost_only_after_the_answer(site: Site) -> None:
     site.pass_on(1, site.boss, site.a)
     site.pass_on(2, site.boss, site.a)

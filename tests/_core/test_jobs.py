@@ -45,9 +45,9 @@ class Desk:
         attempt = self.placed.pop(0)
         self.books.settle(attempt, Result(attempt.address, kind, 1, b"v"))
 
-    def lose(self, crash: bytes = b"", *, blamed: bool = False) -> None:
+    def lose(self, crash: bytes = b"", *, blamed: bool = False, beside: bool = False) -> None:
         attempt = self.placed.pop(0)
-        self.books.lose(attempt, Loss(attempt.address, blamed, crash))
+        self.books.lose(attempt, Loss(attempt.address, blamed, crash, beside))
 
     def told(self) -> list[Message]:
         return [send.message for send in self.books.flush()[0]]
@@ -167,6 +167,17 @@ def test_a_lost_item_is_submitted_again_with_its_payload(desk: Desk) -> None:
     assert [attempt.payload for attempt in desk.placed] == [b"0"]
     desk.end()
     assert desk.told() == [JobAccepted(1, JOB), ended((0, VALUE)), JobEnded(JOB)]
+
+
+def test_an_item_that_was_to_blame_runs_alone_and_one_that_was_lost_twice_by_its_own_child(desk: Desk) -> None:
+    desk.submit(1)
+    for beside, is_alone in ((True, False), (False, False), (True, True), (False, True)):
+        desk.lose(beside=beside)
+        assert [attempt.alone for attempt in desk.placed] == [is_alone]
+    desk.submit(1, request=2)
+    desk.placed.pop(0)
+    desk.lose(blamed=True)
+    assert [attempt.alone for attempt in desk.placed] == [True]
 
 
 def crash_told(desk: Desk) -> Crash:

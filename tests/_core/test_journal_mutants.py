@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sim.mutants.planting import Change
-from tests._core import test_detached_jobs, test_ledger, test_restarts
+from tests._core import test_detached_jobs, test_leases, test_ledger, test_restarts
 from tests._core.disk import Disk
 from triort._core import attaching, restoring
 from triort._core.jobs import JobBooks
@@ -56,13 +56,21 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
         restoring._restore_job, "min(stored.over.since_s - books.time_of_day_s, now) if stored.over else now", "now"),
     "the functions of restored jobs are lost": (restoring._restore_job, "blobs[job.id] = ", "_ = "),
     "restored jobs wait for their clients for ever": (
-        restoring.restore, "books.lease_until = books.clock() + LEASE_S", "pass"),
+        restoring._restore_job, "books.leases.begin(job.token, now)", "pass"),
     "the end of the lease ends jobs whose client has come": (
-        attaching.end_leases, "job.restored and job.client is None and", "job.restored and"),
-    "the end of the lease ends detached jobs": (attaching.end_leases, " and not job.detached", ""),
+        attaching.end_lease, "job.token == token and job.client is None and", "job.token == token and"),
+    "the end of the lease ends detached jobs": (attaching.end_lease, " and not job.detached", ""),
+    "the end of a lease ends the jobs of other clients": (attaching.end_lease, "job.token == token and", ""),
+    "who was given up may come back": (attaching.end_lease, "books.leases.give_up(token)", "pass"),
+    "who is here is given up": (attaching.end_lease, "if token and token not in", "if token or token not in"),
+    "a client whose link has ended loses its jobs at once": (JobBooks.drop_client, "if may_return and", "if False and"),
+    "a client that has ended its link may return": (JobBooks.drop_client, "if may_return and", "if"),
+    "a job that has not come whole waits for its client": (JobBooks.drop_client, " and job.accepted:", ":"),
+    "what has ended before its client comes back is not told": (
+        JobBooks._open, "self.ledger is not None and", "False and"),
     "a client that comes back is not the owner of its jobs": (attaching.watch, "job.client = client", "pass"),
     "a restored job can be had by any client": (
-        attaching.attach, "job.restored and job.token == books.requests.token_of(client)", "job.restored"),
+        attaching.attach, "job.returnable and job.token == books.requests.token_of(client)", "job.returnable"),
     "a job that is sent again is taken twice": (attaching.is_repeated, "if job is None or", "if True or"),
     "a job that is sent again is answered for each message": (
         attaching.is_repeated, "if message.last:", "if True:"),
@@ -103,7 +111,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
 
 TESTS = [
     (name, test)
-    for module in (test_ledger, test_restarts, test_detached_jobs)
+    for module in (test_ledger, test_restarts, test_leases, test_detached_jobs)
     for name, test in vars(module).items()
     if name.startswith("test_")
 ]

@@ -67,8 +67,8 @@ def test_a_child_that_raises_is_tried_again_as_often_as_allowed(bench: Bench) ->
     assert child.retries == 1
 
 
-def lost(address: int, *, blamed: bool = False) -> tuple[Lost, list[bytes]]:
-    return Lost([Address(address)], [blamed], [0]), [b""]
+def lost(address: int, *, blamed: bool = False, beside: bool = False) -> tuple[Lost, list[bytes]]:
+    return Lost([Address(address)], [blamed], [0], [0] if beside else []), [b""]
 
 
 def place(bench: Bench, parent: Running, **options: Any) -> Child:
@@ -90,6 +90,21 @@ def test_a_lost_child_gets_a_new_address_and_hears_the_same_again(bench: Bench) 
     assert (running.messages, running.attempt.payload) == ([b"hi"], b"args")
     bench.boss(*outcomes(own(1)))
     assert bench.settled() == []
+
+
+def test_a_child_that_was_to_blame_runs_alone(bench: Bench) -> None:
+    child = place(bench, bench.run(1))
+    bench.boss(*lost(own(1), blamed=True))
+    assert (child.attempt.alone, child.crashes) == (True, 1)
+
+
+def test_a_child_that_was_lost_twice_by_one_below_it_runs_alone(bench: Bench) -> None:
+    child = place(bench, bench.run(1))
+    for serial, beside, is_alone in ((1, True, False), (2, False, False), (3, True, True)):
+        bench.boss(*lost(own(serial), beside=beside))
+        assert (child.attempt.alone, child.crashes) == (is_alone, 0)
+        bench.boss(Want(1))
+        bench.core.offer(keep=0)
 
 
 def test_a_child_is_crashed_when_it_was_to_blame_too_often(bench: Bench) -> None:

@@ -112,5 +112,5 @@ def test_the_end_of_a_session_comes_after_what_has_come(pair: Pair) -> None:
     pair.far.send_nowait(*message("update", 2))
     assert pair.far.pending_bytes == 0
     pair.line.pump("up", 1_000)
-    with pytest.raises(trio.EndOfChannel, match="silent for too long"):
+    with pytest.raises(trio.BrokenResourceError, match="silent for too long"):
         pair.read("near")

@@ -114,6 +114,7 @@ BAD = [
     (raw(m.Outcomes(1, [Address(1)], [5], [0], [0])), "kind"),
     (raw(m.Outcomes(1, [Address(1)], [0], [-1], [0])), "duration"),
     (raw(m.Lost([Address(1)], [], [0])), "unequal"),
+    (raw(m.Lost([Address(1)], [False], [0], [1])), "index of a task"),
     (raw(m.Blobs(JobId(1), [], [0])), "unequal"),
     (raw(m.JobOutcomes(JobId(1), [0], [0], [])), "unequal"),
     (raw(m.JobOutcomes(JobId(1), [-1], [0], [0])), "id"),

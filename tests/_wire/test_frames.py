@@ -87,6 +87,7 @@ EVERY_MESSAGE: list[m.Received] = [
     (m.Returned(1, [SPEC], [Address(2)], [0], [1], {0: 2.5}), [b"x"]),
     (m.Outcomes(1, [Address(2), Address(3)], [0, 4], [5, 0], [1, 0]), [b"v", b""]),
     (m.Lost([Address(2)], [True], [2]), [b"cr"]),
+    (m.Lost([Address(2)], [False], [0], [0]), [b""]),
     (m.Cancel([Address(2)]), []),
     talk(b"hello"),
     (m.Forget(JobId(1)), []),

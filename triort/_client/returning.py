@@ -13,6 +13,7 @@ import trio
 from triort._client.session import Session
 from triort._model.errors import StartupError
 from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, LEASE_S, RETURNS_MAX
+from triort._node.handshake import Refused
 from triort._node.sessions import keep
 
 
@@ -44,6 +45,9 @@ async def _come_back(session: Session, reason: str) -> None:
             wait_s = max(wait_s * DIAL_WAIT_GROWTH, DIAL_WAIT_FIRST_S)
             try:
                 conn, welcome = await session.reopen()
+            except Refused as exc:
+                session.lose(f"{reason}; {exc}")
+                return
             except (OSError, StartupError):
                 continue
             if welcome.journal:

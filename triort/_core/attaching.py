@@ -22,7 +22,7 @@ def attach(books: JobBooks, client: object, message: AttachJob) -> None:
     if job is None or not job.accepted:
         reason = f"there is no job {message.job} here: it never was, or it has ended and has been forgotten"
         books.answer(client, JobRefused(message.request, reason))
-    elif not (job.detached or (job.restored and job.token == books.requests.token_of(client))):
+    elif not (job.detached or (job.returnable and job.token == books.requests.token_of(client))):
         reason = f"job {message.job} is not detached: it belongs to the client that has submitted it"
         books.answer(client, JobRefused(message.request, reason))
     else:
@@ -78,11 +78,13 @@ def release(books: JobBooks, client: object, job_id: JobId) -> None:
         books.forget(job)
 
 
-def end_leases(books: JobBooks) -> None:
-    """The clients of an earlier server's jobs have had time enough to come back: those nobody came for end."""
+def end_lease(books: JobBooks, token: object) -> None:
+    """The client of this token has had time enough to come back: what it has not come for ends."""
     for job in [*books.jobs.values(), *books.unreleased.values()]:
-        if job.restored and job.client is None and not job.detached:
+        if job.token == token and job.client is None and not job.detached:
             books.drop(job)
+    if token and token not in books.requests.tokens.values():
+        books.leases.give_up(token)
 
 
 def outcome_messages(job: Job, ended: Sequence[tuple[int, Result]]) -> list[tuple[JobOutcomes, list[bytes]]]:

@@ -40,6 +40,8 @@ class Attempt(msgspec.Struct, eq=False, gc=False):
     """What its parent has said to it so far, as far as this node has heard."""
     alone: bool = False
     """A suspect: a former attempt was on the CPU of a worker when that died. See `suspects`."""
+    beside: int = 0
+    """How many former attempts were lost because one below them was to blame for the end of their worker."""
     aside: bool = False
     """It waits apart from the others in the backlog."""
 

@@ -19,7 +19,7 @@ ancestor that this node has given to that link, and each node puts its own view 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import attrs
@@ -124,9 +124,13 @@ class Hops:
         link.ended = True
         losses, unanswered = link.losses, link.unanswered
         for attempt in link.sent.values():
-            is_blamed = blame is not None and blame.address == attempt.address
-            loss = blame if is_blamed and blame is not None else Loss(attempt.address, False, b"")
-            losses[attempt.address] = (attempt, loss)
+            losses[attempt.address] = (attempt, Loss(attempt.address, False, b""))
+        if blame is not None and blame.address in link.sent:
+            culprit = link.sent[blame.address]
+            losses[culprit.address] = (culprit, blame)
+            for each in _ancestors(culprit):
+                if each.target is link:
+                    losses[each.address] = (each, Loss(each.address, False, b"", beside=True))
         link.sent.clear()
         received, link.received = link.received, {}
         for attempt in received.values():
@@ -159,6 +163,14 @@ class Hops:
                 return
             sometimes("a loss is the answer that another loss waits for")
             link, parent = attempt.origin, attempt.parent
+
+
+def _ancestors(attempt: Attempt) -> Iterator[Attempt]:
+    """Those that this node knows, from below to above."""
+    while attempt.origin is not None and (parent := attempt.origin.sent.get(attempt.parent)) is not None:
+        sometimes("a task dies with the worker of an ancestor")
+        yield parent
+        attempt = parent
 
 
 def cancelled(attempt: Attempt) -> Result:

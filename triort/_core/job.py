@@ -24,8 +24,8 @@ class Job:
     single: bool = False
     detached: bool = False
     """It does not end with its client."""
-    restored: bool = False
-    """An earlier server has taken it."""
+    returnable: bool = False
+    """Its client may come back for it over another link: there is a journal."""
     watchers: dict[object, None] = attrs.Factory(dict)
     """The clients that are told of it."""
     requests: list[tuple[object, int]] = attrs.Factory(list)
@@ -53,4 +53,4 @@ class Job:
     @property
     def keeps_outcomes(self) -> bool:
         """Whether clients may ask for what has ended before."""
-        return self.detached or self.restored
+        return self.detached or self.returnable

@@ -15,15 +15,16 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from triort._core.attaching import end_leases, outcome_messages
+from triort._core.attaching import end_lease, outcome_messages
 from triort._core.attempts import Attempt, Result
 from triort._core.deadlines import Deadlines
 from triort._core.job import Job
 from triort._core.journal import Ledger, Over, Stopped, Told
 from triort._core.kept_jobs import KeptJobs
+from triort._core.leases import Leases
 from triort._core.links import Loss, Send
 from triort._core.requests import Requests
-from triort._core.retries import after_loss
+from triort._core.retries import after_loss, note_history
 from triort._model.errors import ProtocolError
 from triort._model.ids import JobId, NodeId, make_address
 from triort._model.marks import sometimes
@@ -51,7 +52,7 @@ class JobBooks:
         self.ledger: Ledger | None = None
         self.time_of_day_s = 0.0
         """What the clock is behind the time of day."""
-        self.lease_until: float | None = None  # how long jobs of an earlier server wait for their clients
+        self.leases = Leases()
         self._submit = submit
         self._cancel = cancel
         self.serial = 0
@@ -103,8 +104,8 @@ class JobBooks:
         if job is not None and job.id in self.jobs:
             self.stop(job)
 
-    def drop_client(self, client: object) -> None:
-        """The client is gone: its jobs are cancelled, unless they are detached, and nobody is told of their end."""
+    def drop_client(self, client: object, *, may_return: bool = False) -> None:
+        """The client is gone: its jobs are cancelled, unless they are detached, or can wait for it to return."""
         jobs = [*self.jobs.values(), *self.kept.jobs.values(), *self.unreleased.values()]
         watched = [job for job in jobs if client in job.watchers]
         self.requests.leave(client, watched)
@@ -112,7 +113,9 @@ class JobBooks:
             del job.watchers[client]
             if job.client == client:
                 job.client = None
-                if not (job.detached and job.accepted):
+                if may_return and job.returnable and job.accepted:
+                    self.leases.begin(job.token, self.clock())
+                elif not (job.detached and job.accepted):
                     self.drop(job)
 
     def drop(self, job: Job) -> None:
@@ -128,8 +131,7 @@ class JobBooks:
 
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
-        lease = [] if self.lease_until is None else [self.lease_until]
-        return min([*self._deadlines.next(), *lease, *self.kept.deadlines()], default=None)
+        return min([*self._deadlines.next(), *self.leases.until.values(), *self.kept.deadlines()], default=None)
 
     def expire(self) -> None:
         """Time has passed: jobs beyond their deadline are stopped, and those that were kept long enough forgotten."""
@@ -138,9 +140,8 @@ class JobBooks:
             self.stop(job)
         for old in self.kept.pop_expired(self.clock()):
             self.forget(old)
-        if self.lease_until is not None and self.lease_until <= self.clock():
-            self.lease_until = None
-            end_leases(self)
+        for token in self.leases.pop_due(self.clock()):
+            end_lease(self, token)
 
     # -- the owner's side of the hop rule ------------------------------------------------------------------------
 
@@ -165,7 +166,7 @@ class JobBooks:
         crashes = job.crashes[index] = job.crashes.get(index, 0) + loss.blamed
         result = after_loss(attempt, loss, crashes, job.cancelled)
         if result is None:
-            self._again(job, attempt)
+            self._again(job, attempt, loss)
         else:
             self._finish(job, index, result)
 
@@ -196,6 +197,7 @@ class JobBooks:
         deadline = None if timeout is None else self.clock() + timeout
         token = self.requests.token_of(client)
         job = Job(job_id, client, message.request, spec, deadline, token, message.single, message.detached)
+        job.returnable = self.ledger is not None and client in self.requests.tokens
         job.watchers[client] = None
         self.enter(job)
         return job
@@ -268,9 +270,9 @@ class JobBooks:
         job.open[attempt.address] = attempt
         return attempt
 
-    def _again(self, job: Job, attempt: Attempt) -> None:
+    def _again(self, job: Job, attempt: Attempt, loss: Loss | None = None) -> None:
         fresh = self._attempt(job, attempt.payload, attempt.index)
-        fresh.alone = job.crashes.get(attempt.index, 0) > 0
+        note_history(fresh, attempt, loss, job.crashes.get(attempt.index, 0))
         job.open[fresh.address] = fresh
         self.place(job, [fresh])
 

@@ -48,6 +48,8 @@ class Loss(NamedTuple):
     address: Address
     blamed: bool
     crash: bytes
+    beside: bool = False
+    """Whether one below it was to blame, and had come to the very worker of this one."""
 
 
 @attrs.define(eq=False)
@@ -174,8 +176,10 @@ class Link:
         if self.out_lost:
             losses, self.out_lost = self.out_lost, []
             for lost in batched(losses, PARTS_PER_MESSAGE_MAX):
-                message = Lost([x.address for x in lost], [x.blamed for x in lost], [len(x.crash) for x in lost])
-                outbox.append(Send(self.conn, message, [x.crash for x in lost]))
+                beside = [i for i, x in enumerate(lost) if x.beside]
+                crashes = [x.crash for x in lost]
+                message = Lost([x.address for x in lost], [x.blamed for x in lost], list(map(len, crashes)), beside)
+                outbox.append(Send(self.conn, message, crashes))
         if self.out_cancels:
             cancels, self.out_cancels = self.out_cancels, []
             for addresses in batched(cancels, PARTS_PER_MESSAGE_MAX):
@@ -268,6 +272,13 @@ def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: fl
     for index in message.alone:
         attempts[index].alone = True
     return attempts
+
+
+def unpack_losses(message: Lost, parts: Sequence[bytes]) -> list[Loss]:
+    """What a peer has lost."""
+    beside = set(message.beside)
+    columns = zip(message.addresses, message.blamed, parts, strict=True)
+    return [Loss(address, blamed, crash, i in beside) for i, (address, blamed, crash) in enumerate(columns)]
 
 
 def _enter_parents(link: Link, message: TaskBatch, attempts: list[Attempt]) -> None:

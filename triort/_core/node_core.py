@@ -134,8 +134,9 @@ class NodeCore:
             raise ProtocolError(f"{link.name} may not send {type(msg).__name__}")
         handler(self, link, msg, payload)
 
-    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
-        """Remove ``conn``: what was sent over it is lost, what was received over it is cancelled onwards."""
+    def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
+        """Remove ``conn``: what was sent over it is lost, what was received over it is cancelled onwards. ``reason``
+        tells why the link has ended, if not in order."""
         employee = self.conn_to_employee_dict.pop(conn, None)
         if employee is not None:
             self.employees.remove(employee)

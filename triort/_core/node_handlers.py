@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
 from triort._core.demand import hand_over
-from triort._core.links import Link, Loss, Send, unpack_tasks
+from triort._core.links import Link, Send, unpack_losses, unpack_tasks
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -82,10 +82,10 @@ def outcomes_from_above(node: NodeCore, link: Link, msg: Outcomes, payload: Sequ
 
 
 def lost(node: NodeCore, link: Link, msg: Lost, payload: Sequence[bytes]) -> None:
-    for address, blamed, crash in zip(msg.addresses, msg.blamed, payload, strict=True):
-        attempt = link.close(address)
+    for loss in unpack_losses(msg, payload):
+        attempt = link.close(loss.address)
         if attempt is not None:
-            node.hops.pass_loss(attempt, Loss(address, blamed, crash))
+            node.hops.pass_loss(attempt, loss)
     if node.backlog:
         node.schedule_tasks([])
 

@@ -19,7 +19,7 @@ from triort._core.journal import Over, Serials, Stopped, Taken, Told, decode_rec
 from triort._core.links import BlobStore, Loss, Send
 from triort._model.errors import ProtocolError
 from triort._model.ids import SERIAL_LIMIT, Address, JobId
-from triort._model.limits import LEASE_S, SERIALS_BLOCK
+from triort._model.limits import SERIALS_BLOCK
 from triort._model.messages import JobAccepted, JobRefused
 from triort._model.outcomes import Crash, OutcomeKind
 
@@ -81,8 +81,6 @@ def restore(books: JobBooks, blobs: BlobStore, serial: int, stored: list[StoredJ
             _restore_job(books, blobs, each)
         else:
             books.ledger.erase(each.id)
-    if stored:
-        books.lease_until = books.clock() + LEASE_S
 
 
 def _restore_job(books: JobBooks, blobs: BlobStore, stored: StoredJob) -> None:
@@ -91,9 +89,10 @@ def _restore_job(books: JobBooks, blobs: BlobStore, stored: StoredJob) -> None:
     if deadline is not None:
         deadline = min(deadline - books.time_of_day_s, now + (spec.options.timeout_s or 0.0))
     job = Job(stored.id, None, message.request, spec, deadline, stored.first.client, message.single, message.detached)
-    job.restored = job.complete = job.accepted = True
+    job.returnable = job.complete = job.accepted = True
     job.num_items, job.outcomes = len(stored.payloads), stored.outcomes
     books.requests.enter(job, job.token, job.request)
+    books.leases.begin(job.token, now)
     has = {index for index, _ in stored.outcomes}
     missing = [index for index in range(job.num_items) if index not in has]
     if not missing:

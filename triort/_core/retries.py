@@ -20,6 +20,13 @@ def decode_crash(payload: bytes) -> Crash:
         return UNKNOWN
 
 
+def note_history(fresh: Attempt, before: Attempt, loss: Loss | None, crashes: int) -> None:
+    """A task is submitted again as ``fresh``. It is a suspect if it was ever to blame. And if it was lost a second time
+    by a task below it that had come to its own worker: whoever counts the crashes of that one must not die with it."""
+    fresh.beside = before.beside + (loss is not None and loss.beside)
+    fresh.alone = before.alone or crashes > 0 or fresh.beside > 1
+
+
 def after_loss(attempt: Attempt, loss: Loss, crashes: int, is_cancelled: bool) -> Result | None:
     """The result that settles the task, or None when it is to be submitted again.
 

@@ -66,7 +66,7 @@ class ServerCore(NodeCore):
     def add_client(self, conn: object, token: int) -> None:
         """A client has come that is known by this number over all of its links; a link that it had before is over."""
         for old in [old for old, its in self.jobs.requests.tokens.items() if its == token and old != conn]:
-            self.handle_disconnect(old)
+            self.handle_disconnect(old, reason="its client has come over another link")
         if token:
             self.jobs.requests.tokens[conn] = token
 
@@ -85,12 +85,13 @@ class ServerCore(NodeCore):
             raise ProtocolError("a job came without its function")
         self.jobs.add_items(conn, msg, payload[msg.blobs :], payload[: msg.blobs])
 
-    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
-        """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled."""
+    def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
+        """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled, or wait
+        for it when it has not ended the link itself."""
         self.status_desk.drop(conn)
         self.drains.drop(conn)
-        self.jobs.drop_client(conn)
-        super().handle_disconnect(conn, blame)
+        self.jobs.drop_client(conn, may_return=bool(reason))
+        super().handle_disconnect(conn, blame, reason)
 
     def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:
         """Pass on what a job has said to the clients that watch it; count the workers that it costs."""

@@ -19,7 +19,7 @@ from triort._core.attempts import Attempt, Result
 from triort._core.demand import is_news
 from triort._core.hops import Hops
 from triort._core.links import Link, Loss, Send
-from triort._core.retries import after_loss
+from triort._core.retries import after_loss, note_history
 from triort._core.running import Child as Child
 from triort._core.running import Heard as Heard
 from triort._core.running import Running as Running
@@ -168,7 +168,7 @@ class WorkerCore:
         child.crashes += loss.blamed
         result = after_loss(attempt, loss, child.crashes, child.cancelled)
         if result is None:
-            self._again(child)
+            self._again(child, loss)
         else:
             self._settled(child, result)
 
@@ -241,12 +241,13 @@ class WorkerCore:
                 heapq.heapify(self._deadlines)
             heapq.heappush(self._deadlines, (attempt.deadline, attempt.address))
 
-    def _again(self, child: Child) -> None:
+    def _again(self, child: Child, loss: Loss | None = None) -> None:
         attempt = child.attempt
         self._serial += 1
         address = make_address(self.node_id, self._serial)
         fresh = Attempt(address, attempt.spec, attempt.payload, deadline=attempt.deadline, index=attempt.index)
-        fresh.talk, fresh.above, fresh.alone = attempt.talk, attempt.above, child.crashes > 0
+        fresh.talk, fresh.above = attempt.talk, attempt.above
+        note_history(fresh, attempt, loss, child.crashes)
         del child.parent.children[attempt.address]
         child.attempt = fresh
         child.parent.children[address] = child

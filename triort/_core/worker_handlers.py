@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
-from triort._core.links import Loss, unpack_tasks
+from triort._core.links import unpack_losses, unpack_tasks
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -44,10 +44,10 @@ def outcomes(core: WorkerCore, message: Outcomes, parts: Sequence[bytes]) -> Non
 
 
 def lost(core: WorkerCore, message: Lost, parts: Sequence[bytes]) -> None:
-    for address, blamed, crash in zip(message.addresses, message.blamed, parts, strict=True):
-        attempt = core.boss.close(address)
+    for loss in unpack_losses(message, parts):
+        attempt = core.boss.close(loss.address)
         if attempt is not None:
-            core.hops.pass_loss(attempt, Loss(address, blamed, crash))
+            core.hops.pass_loss(attempt, loss)
 
 
 def cancel(core: WorkerCore, message: Cancel, parts: Sequence[bytes]) -> None:

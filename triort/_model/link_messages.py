@@ -75,6 +75,6 @@ class Beat(Message, tag=5):
 
 
 class Bye(Message, tag=6):
-    """The sender ends the link in order: it is not to be resumed. Neither numbered nor sent again."""
+    """The sender ends the link: in order, or for the ``reason`` that it gives. Neither numbered nor sent again."""
 
-    reason: str
+    reason: str = ""

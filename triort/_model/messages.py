@@ -128,11 +128,12 @@ class Outcomes(Message, tag=13):
 
 class Lost(Message, tag=14):
     """Attempts that nobody can answer any more; ``blamed[i]`` tells whether it was on the CPU of a worker that died,
-    part *i* is a `Crash` or empty."""
+    part *i* is a `Crash` or empty. ``beside`` has the indices of those whose worker died by one below them."""
 
     addresses: list[Address]
     blamed: list[bool]
     sizes: list[int]
+    beside: list[int] = msgspec.field(default_factory=list)
 
 
 class Cancel(Message, tag=15):

@@ -210,10 +210,10 @@ class Manager(ServerBase):
         self._is_over = True
         super().handle_shutdown()
 
-    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
+    def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
         """Remove ``conn`` from the node; without its boss a manager ends all work below, and waits for a boss."""
         was_boss = self.boss is not None and self.boss.conn is conn
-        super().handle_disconnect(conn, blame)
+        super().handle_disconnect(conn, blame, reason)
         if was_boss and self.running and self.drains.is_leaving:
             self.handle_shutdown()
         elif was_boss and self.running:

@@ -17,7 +17,7 @@ from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Crashed, Log, Print, SystemError_
 from triort._node.arrivals import Arrival
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
-from triort._node.handshake import welcome
+from triort._node.handshake import refuse, welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import Listener
@@ -120,6 +120,8 @@ class Server(ServerBase, ServerCore):
         if hello.role == "employee":
             let_join(self, conn, hello)
             return
+        if hello.client in self.jobs.leases.given_up:
+            refuse(conn, "this client was not to be heard for too long, and its jobs have been ended; open another one")
         welcome(conn, self.name, journal=self.journal is not None)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
         self.adopt_client(self.sessions.accepted(self.machine, Role.SERVER, conn, hello), hello.client)

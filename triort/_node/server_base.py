@@ -230,7 +230,7 @@ class ServerBase(NodeCore):
         if self.running:
             level = logging.WARNING if reason else logging.INFO
             self.logger.log(level, "%s: the link to %s has ended: %s", self.name, conn.name, reason or "in order")
-        self.handle_disconnect(conn)
+        self.handle_disconnect(conn, reason=reason)
 
     def _perform(self, sends: list[Send]) -> None:
         counts: dict[Any, int] = {}
@@ -286,10 +286,10 @@ class ServerBase(NodeCore):
             self.start_soon(self.pool.lookout.run)
         return self.pool
 
-    def handle_disconnect(self, conn: object, blame: Loss | None = None) -> None:
+    def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
         """Remove ``conn`` from the node; a manager that was dialled is dialled again."""
         employee = self.conn_to_employee_dict.get(conn)
-        super().handle_disconnect(conn, blame)
+        super().handle_disconnect(conn, blame, reason)
         if employee is None or employee.kind != "manager" or not self.running:
             return
         if not self.employees:

@@ -195,7 +195,8 @@ class SessionConnection:
                     end = ProtocolError(f"{self.name}: {exc}")
                     break
             elif isinstance(message, Bye):
-                end = trio.EndOfChannel(f"{self.name} has ended the link: {message.reason}")
+                kind = trio.BrokenResourceError if message.reason else trio.EndOfChannel
+                end = kind(f"{self.name} has ended the link: {message.reason or 'closed'}")
                 break
         self.replay.note_received(mail[before:] if before else mail)
         if end is not None:
@@ -262,25 +263,25 @@ class SessionConnection:
         """The session is over: who receives gets what has come, and then this error. The peer is told, if it can be."""
         if not self.is_over:
             self._end = error
-            self._hang_up("" if isinstance(error, trio.EndOfChannel) else str(error))
+            self._hang_up(None if isinstance(error, trio.EndOfChannel) else Bye(str(error) or type(error).__name__))
 
-    def close(self, reason: str = "closed") -> None:
-        """End the session in order, without waiting for what is queued; idempotent. A blocked `receive` raises
-        `trio.ClosedResourceError`, `run_writer` returns."""
+    def close(self, reason: str = "") -> None:
+        """End the session, in order unless there is a ``reason``, without waiting for what is queued; idempotent. A
+        blocked `receive` raises `trio.ClosedResourceError`, `run_writer` returns."""
         if self._is_closed:
             return
         was_over = self.is_over
         self._is_closed = True
         self._mail = []
         if not was_over:
-            self._hang_up(reason)
+            self._hang_up(Bye(reason))
 
-    def _hang_up(self, reason: str) -> None:
+    def _hang_up(self, bye: Bye | None) -> None:
         raw, self._raw = self._raw, None
         if raw is not None:
             raw.take_unsent()
-            if reason and not raw.is_broken:
-                raw.send_nowait(Bye(reason))
+            if bye is not None and not raw.is_broken:
+                raw.send_nowait(bye)
                 raw.flush_nowait()
             raw.close()
         self._waiting, self._waiting_bytes = [], 0

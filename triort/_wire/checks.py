@@ -82,11 +82,15 @@ def _check_tasks(message: TaskBatch) -> None:
         raise _fail(message, "an index of a spec is out of range")
     for spec in message.specs:
         _check_spec(message, spec)
-    if any(not 0 <= index < len(addresses) for index in message.alone):
-        raise _fail(message, "an index of a suspect is out of range")
+    _check_indices(message, message.alone, len(addresses))
     for index, seconds in message.seconds_left.items():
         if not 0 <= index < len(addresses) or math.isnan(seconds):
             raise _fail(message, "a deadline is out of range")
+
+
+def _check_indices(message: Message, indices: list[int], length: int) -> None:
+    if any(not 0 <= index < length for index in indices):
+        raise _fail(message, "an index of a task is out of range")
 
 
 def _check_kinds(message: Message, kinds: list[int]) -> None:
@@ -105,6 +109,7 @@ def _check_outcomes(message: Outcomes) -> None:
 def _check_lost(message: Lost) -> None:
     _check_columns(message, len(message.sizes), message.addresses, message.blamed)
     _check_ids(message, message.addresses)
+    _check_indices(message, message.beside, len(message.addresses))
 
 
 def _check_submit_job(message: SubmitJob) -> None:

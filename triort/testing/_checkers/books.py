@@ -10,8 +10,8 @@ from triort._core.node_core import NodeCore
 from triort._core.placement import Employee
 from triort._core.worker_core import WorkerCore
 from triort._model.ids import show_address
-from triort._model.limits import FENCE_S, GRACE_S, STALL_S
-from triort.testing._plan.names import is_client, is_worker
+from triort._model.limits import FENCE_S, GRACE_S
+from triort.testing._plan.names import is_worker
 from triort.testing._plan.plan import LATENCIES, Batch, Fault, FaultKind, Job, Plan, Task
 from triort.testing._plan.walk import all_tasks, batches_of, children_of
 from triort.testing._run import World
@@ -103,13 +103,6 @@ def may_part(fault: Fault) -> bool:
     if fault.kind in SILENT or fault.kind is FaultKind.CRASH_MANAGER:
         return True
     return bool(fault.for_s) and fault.kind in HOLDS | {FaultKind.CUT} and not is_worker(fault.target)
-
-
-def returning_clients(plan: Plan) -> set[str]:
-    """Clients whose link may end though they live, and that come back to a server that may take them to be there yet:
-    what becomes of their jobs then is left open."""
-    faults = [fault for fault in plan.faults if plan.journal and is_client(fault.target)]
-    return {each.target for each in faults if each.kind is FaultKind.CORRUPT_FRAME or each.for_s >= STALL_S}
 
 
 def end_of_trouble(plan: Plan) -> float:

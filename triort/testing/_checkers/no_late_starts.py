@@ -1,5 +1,5 @@
 """What nobody wants any more does not start: once its parent's function is over, a sibling has failed, or its job is
-cancelled or without a client. A cancel on its way is given the time that it takes.
+cancelled or without a client (with a journal it is waited for). A cancel on its way is given the time that it takes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class NoLateStarts(Checker):
                 self._stop(event)
             case Kind.CLOSE | Kind.OPEN | Kind.DIED:
                 self._fences.see(event)
-                if event.kind is Kind.CLOSE and is_client(event.peer):
+                if event.kind is Kind.CLOSE and is_client(event.peer) and not self.world.plan.journal:
                     for job in self._jobs.values():
                         if job.client == event.peer:
                             self._stopped.setdefault(job.name, (event.time_s, "its client is gone"))

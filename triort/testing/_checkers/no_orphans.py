@@ -6,7 +6,6 @@ reach it: below a link that has ended. There it is fenced off, and ends with its
 
 from __future__ import annotations
 
-from triort.testing._checkers.books import returning_clients
 from triort.testing._checkers.task_tree import Fences, Runs
 from triort.testing._events import Event, Kind
 from triort.testing._run import Checker, World
@@ -25,7 +24,6 @@ class NoOrphans(Checker):
         super().begin(world)
         self._fences = Fences()
         self._runs = Runs(world.plan)
-        self._away = returning_clients(world.plan)
 
     def see(self, event: Event) -> None:
         """Look at what runs below the task, and note what begins and ends."""
@@ -39,8 +37,6 @@ class NoOrphans(Checker):
 
     def _check(self, event: Event, what: str) -> None:
         running = self._runs.below.get(event.what)
-        if event.node in self._away:
-            return
         if not running or self._fences.is_fenced(event.node):
             return
         left = [f"{task} on {node}" for (node, _), task in running.items() if not self._fences.is_fenced(node)]

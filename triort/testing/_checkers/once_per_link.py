@@ -20,7 +20,7 @@ class OncePerLink(Checker):
     """Holds for each direction of each link."""
 
     name = "once_per_link"
-    kinds = frozenset({Kind.OPEN, Kind.SEND, Kind.DELIVER})
+    kinds = frozenset({Kind.SEND, Kind.DELIVER})
 
     def begin(self, world: World) -> None:
         """The run starts."""
@@ -33,9 +33,6 @@ class OncePerLink(Checker):
         if event.node in self._twofold or event.peer in self._twofold:
             return
         match event.kind:
-            case Kind.OPEN:
-                self._under_way.pop((event.node, event.peer, event.number), None)
-                self._under_way.pop((event.peer, event.node, event.number), None)
             case Kind.SEND:
                 frames = self._under_way.setdefault((event.node, event.peer, event.number // FRAMES_SPAN), deque())
                 if not frames or frames[-1] != event.number:  # one event for each message, or for each frame

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from triort.testing._checkers.books import options_by_task, returning_clients
+from triort.testing._checkers.books import options_by_task
 from triort.testing._checkers.task_tree import Fences
 from triort.testing._events import Event, Kind
 from triort.testing._run import Checker, World
@@ -23,8 +23,6 @@ class StartsOnce(Checker):
         """The run starts."""
         super().begin(world)
         self._options = options_by_task(world.plan)
-        away = returning_clients(world.plan)
-        self._left_open = tuple(f"{job.name}." for job in world.plan.jobs if job.client in away)
         self._fences = Fences()
         self._ends = 0
         """How many nodes and links have ended."""
@@ -55,8 +53,7 @@ class StartsOnce(Checker):
 
     def _start(self, name: str, node: str) -> None:
         self._once[name] += 1
-        is_held = not (self._left_open and name.startswith(self._left_open))
-        if self._once[name] > 1 and self._options[name].at_most_once and is_held:
+        if self._once[name] > 1 and self._options[name].at_most_once:
             self.fail(f"{name} starts again on {node}, though it is to run at most once")
         if self._ends_at[name] == self._ends:
             self._allowed[name] -= 1

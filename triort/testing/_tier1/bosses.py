@@ -30,7 +30,7 @@ from triort.testing._tier1.alarms import Alarm
 from triort.testing._tier1.hiring import clear, is_broken
 from triort.testing._tier1.journals import Journal
 from triort.testing._tier1.nodes import Node
-from triort.testing._tier1.pipes import Frame, Pipe
+from triort.testing._tier1.pipes import CLOSED, Frame, Pipe
 from triort.testing._tier1.pools import PoolWorker, exited, look_soon, replace, spawn_s
 from triort.testing._tier1.sessions import End
 
@@ -216,7 +216,7 @@ class Boss(Node):
                 self.cluster.heap.at(RESTART_DELAY_S, self._extra_not_started, self.incarnation)
             else:
                 replace(self)
-        self.disconnect(pipe, None)
+        self.disconnect(pipe, None, "" if how == CLOSED else how)
         if pipe.far.owner.name in self.endpoints and self.core.running:
             self.cluster.hiring.wish(self.name, pipe.far.owner.name)
         self.perform()
@@ -248,10 +248,10 @@ class Boss(Node):
         if self._alarm is not None:
             self._alarm.set(None)
 
-    def disconnect(self, pipe: Pipe, blame: Loss | None) -> None:
+    def disconnect(self, pipe: Pipe, blame: Loss | None, reason: str = "") -> None:
         """Take a link out of the books."""
         self.core.now = self.clock.now
-        self.core.handle_disconnect(pipe, blame)
+        self.core.handle_disconnect(pipe, blame, reason)
 
     def worker_exited(self, pipe: Pipe, worker: Worker, root: Address, how: str) -> None:
         """The process of a worker has ended, with a task on its CPU if ``root`` is not 0."""

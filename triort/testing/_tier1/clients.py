@@ -255,7 +255,10 @@ class Client(Node):
             return
         path = self.cluster.path_of(self.name)
         is_there = "s" in self.cluster.bosses and not path.is_held and path.parted_until <= self.cluster.now
-        if is_there:
+        if is_there and self.cluster.has_given_up(self):
+            self.is_away = False
+            self._lose()
+        elif is_there:
             self.is_away = False
             self._jobs.clear()
             self.cluster.connect_client(self)

@@ -143,6 +143,11 @@ class Cluster:
             self.sessions.open(above, client.pipe, dialler=client.pipe)
             server.pipes.append(above)
 
+    def has_given_up(self, client: Client) -> bool:
+        """Whether the server would not let this client in again."""
+        core = self._nodes["s"]
+        return isinstance(core, ServerCore) and client.token in core.jobs.leases.given_up
+
     def _add_boss(self, name: str, core: NodeCore, level: int, tree: Sequence[int]) -> Boss:
         prefix = "" if name == "s" else f"{name}."
         endpoints = [f"{prefix}m{number}" for number in range(tree[0])] if len(tree) > 1 else []

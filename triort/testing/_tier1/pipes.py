@@ -13,6 +13,8 @@ from triort.testing._tier1.clocks import Clock
 Frame = list[tuple[Message, Sequence[bytes]]]
 END: Frame = []
 """The last frame of a connection that is closed in order."""
+CLOSED = "closed"
+"""How a link has ended that its other side has ended in order."""
 
 
 class Node(Protocol):

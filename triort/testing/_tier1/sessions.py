@@ -17,7 +17,7 @@ from triort._core.pulse import PATIENCE_S, Act, Pulse, Role
 from triort._model.limits import REDIAL_S
 from triort._model.messages import PROTOCOL_VERSION, Beat, Bye, Hello, Refuse, Welcome
 from triort.testing._events import Event, Kind, Violation
-from triort.testing._tier1.pipes import Frame, Pipe, Raw
+from triort.testing._tier1.pipes import CLOSED, Frame, Pipe, Raw
 
 if TYPE_CHECKING:
     from triort.testing._tier1.cluster import Cluster
@@ -93,7 +93,7 @@ class End:
                 self.look()
                 return False
             case Bye():
-                self.end(message.reason)
+                self.end(message.reason or CLOSED)
                 return False
         self.pulse.heard(self.now)
         if not frame:
@@ -250,7 +250,7 @@ class End:
     def close(self) -> None:
         """The owner ends the link in order: the other side is told, if it can be."""
         if not self.is_over:
-            self._say_bye("closed")
+            self._say_bye("")
             self.forget()
             self.cluster.wires.closed(self.pipe)
             self.cluster.wires.hang_up(self.pipe)

@@ -33,6 +33,7 @@ from triort.testing._plan.plan import Plan
 from triort.testing._records import Records
 from triort.testing._run import Trace
 from triort.testing._tier2.launch import AGAIN_S, SERVER_PORT, Spec, make_node, open_client
+from triort.testing._tier2.living import Living
 from triort.testing._tier2.machine import SimListener, SimMachine
 from triort.testing._tier2.network import Network
 from triort.testing._tier2.process import SimProcess
@@ -100,12 +101,12 @@ class Cluster:
     @property
     def nodes(self) -> Mapping[str, NodeCore]:
         """The living server and managers, without those that wait for a boss: their books are of the last one."""
-        return {name: each.node for name, each in self.node_processes.items() if each.node.running}
+        return Living(self.node_processes, lambda process: process.node if process.node.running else None)
 
     @property
     def workers(self) -> Mapping[str, WorkerCore]:
         """The living workers."""
-        return {name: each.worker.core for name, each in self.processes.items() if each.worker is not None}
+        return Living(self.processes, lambda process: process.worker.core if process.worker is not None else None)
 
     def leftovers(self) -> list[str]:
         """Tasks whose function is still being called."""
@@ -279,8 +280,7 @@ class Cluster:
 
     async def stop(self) -> None:
         """Shut the server down, in order, and with it everything below."""
-        process = self.node_processes.get("s")
-        if process is not None:
+        if process := self.node_processes.get("s"):
             process.node.sel.put_nowait(process.node.handle_shutdown)
 
 

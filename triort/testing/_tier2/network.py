@@ -125,9 +125,9 @@ class Network:
         """Hear from this node which of its links have ended for good."""
         disconnect, renew = node.handle_disconnect, node.renew
 
-        def disconnecting(conn: object, blame: Loss | None = None) -> None:
+        def disconnecting(conn: object, blame: Loss | None = None, reason: str = "") -> None:
             self._note_ended(node.name, conn)
-            disconnect(conn, blame)
+            disconnect(conn, blame, reason)
 
         def renewing(owner: Owner | None = None) -> None:
             for conn in node.conns:

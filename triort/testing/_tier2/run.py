@@ -30,9 +30,12 @@ from triort.testing._trio.run import run
 from triort.testing._trio.schedule import schedule_named
 
 LOOK_S = 5e-3
-LOOK_AT_QUIET_S = 0.1
-REST_S = LEASE_S + 15.0
-"""How long the cluster may take to come to rest once all jobs have ended: more than a lease, and the grace time."""
+LOOK_MAX_S = 0.05
+"""While nothing happens, it is looked less and less often whether something has."""
+LOOK_AT_QUIET_S = 1.0
+"""So often the books are looked at anyway."""
+REST_S = 2 * LEASE_S + 15.0
+"""How long the cluster may take to come to rest once all jobs have ended: more than a client is waited for."""
 
 
 def run_tier2(
@@ -85,6 +88,7 @@ class _Outcome:
     _violation: Violation | None = None
     _seen: int = 0
     _looked_s: float = 0.0
+    _wait_s: float = LOOK_S
 
     @property
     def violation(self) -> Violation | None:
@@ -164,6 +168,7 @@ class _Outcome:
 
     def _look(self, cluster: Cluster) -> None:
         """Let the checkers look at the books, now and then; less often while nothing happens."""
+        self._wait_s = LOOK_S if self.trace.num_events != self._seen else min(2 * self._wait_s, LOOK_MAX_S)
         if self.trace.num_events != self._seen or cluster.now >= self._looked_s + LOOK_AT_QUIET_S:
             self._seen, self._looked_s = self.trace.num_events, cluster.now
             for checker in self.trace.checkers:
@@ -171,7 +176,7 @@ class _Outcome:
                     checker.look()
                 except Violation as violation:
                     cluster.violate(violation)
-        self.clock.in_background_at(cluster.now + LOOK_S, self._look, cluster)
+        self.clock.in_background_at(cluster.now + self._wait_s, self._look, cluster)
 
     def _fail(self, cluster: Cluster, check: str, text: str) -> None:
         cluster.violate(Violation(check, text, cluster.now))
