@@ -83,3 +83,15 @@ def test_the_end_of_a_broken_link_is_as_any_other() -> None:
     note_stall(node.core, "m0", False)
     assert [employee.name for employee in node.core.employees] == ["m1"]
     assert node.core.num_idle_workers == 0  # and the other one has lost nothing
+
+
+def test_what_is_behind_a_broken_link_is_not_told_as_tasks_without_a_place() -> None:
+    node = Node(0, managers=[1, 1])
+    for name in ("m0", "m1"):
+        node.below(name, Waiting(0, 0))
+    assert (BOSS, Update(0, 5)) in node.below("m0", Update(0, 5))
+    note_stall(node.core, "m0", True)
+    asked = node.above(Want(0, 2))
+    assert [each for conn, each in asked if conn == BOSS and isinstance(each, Update)] == [Update(0, 0, True)]
+    note_stall(node.core, "m0", False)
+    assert Update(0, 5) in [each for conn, each in node.sent() if conn == BOSS]

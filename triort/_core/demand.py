@@ -118,10 +118,11 @@ def answers_due(node: NodeCore) -> int:
 
 
 def spare_tasks(node: NodeCore) -> int:
-    """How many tasks that were given have no place, here and below, beside those that the boss has asked for."""
+    """How many tasks that were given have no place, here and below, beside those that the boss has asked for. Those
+    below a link without a connection cannot be had; to count them made the boss ask again and again."""
     spare = node.backlog.count(Source.GIVEN)
     for employee in node.managers:
-        if not employee.recalled:  # else its answer is on its way
+        if not (employee.recalled or employee.is_stalled):  # else its answer is on its way, or nothing comes
             spare += employee.backlog
     return max(spare - node.upstream.asked, 0)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from triort._model.errors import UsageError
-from triort._model.limits import GRACE_S, RESTART_DELAY_S
+from triort._model.limits import GRACE_S, LEASE_S, RESTART_DELAY_S
 from triort.testing._plan.check import TASKS_MAX
 from triort.testing._plan.choices import Choices
 from triort.testing._plan.draws import Draws
@@ -23,7 +23,7 @@ from triort.testing._plan.walk import batches_of
 from triort.testing._plan.workload import draw_jobs, draw_times
 
 TASKS = 60
-HEAL_S = 60.0
+HEAL_S = 2 * LEASE_S + 30.0
 SCHEDULES = ("random", "random", "fifo", "pct")
 ANY = Faults.swarm().also(FaultKind.CRASH_SERVER)
 KILLS_MAX = 10_000
@@ -78,7 +78,7 @@ def _points(draws: Draws, buggify: Sequence[str]) -> list[str]:
 
 
 def heal_of(jobs: Sequence[Job]) -> float:
-    """How long a load may take to end: a minute, and more for each worker that it kills itself."""
+    """How long a load may take to end: as long as a client is waited for, and more for each worker that it kills itself."""
     kills = sum(_kills(item, job.crash_limit) for job in jobs for item in job.items)
     return HEAL_S + min(kills, KILLS_MAX) * (GRACE_S + RESTART_DELAY_S)
 
