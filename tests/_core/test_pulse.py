@@ -18,6 +18,7 @@ from triort._model.limits import (
     GRACE_S,
     HEARTBEAT_S,
     LEASE_S,
+    REDIAL_S,
     REDIAL_WAIT_FIRST_S,
     REDIAL_WAIT_MAX_S,
     STALL_S,
@@ -53,14 +54,25 @@ def test_the_upper_end_answers_each_beat_once_and_asks_nothing(role: Role) -> No
     assert pulse.decide(6.0) == [BEAT]
     assert pulse.beat(6.0) == (0, 3)
     assert pulse.decide(6.0) == []
-    assert pulse.next_deadline() == 6.0 + STALL_S
+    assert pulse.next_deadline() == 6.0 + STALL_S - HEARTBEAT_S
 
 
 def test_the_upper_end_hears_any_message() -> None:
     pulse = Pulse(Role.BOSS, dials=True, heard_at=0.0)
     pulse.heard(10.0)
     assert pulse.decide(STALL_S) == []
-    assert pulse.decide(10.0 + STALL_S) == [STALL, DIAL]
+    assert pulse.decide(10.0 + STALL_S - HEARTBEAT_S) == [STALL, DIAL]
+
+
+def test_a_dialler_above_dials_again_before_the_lower_end_gives_up() -> None:
+    lower, upper = Pulse(Role.EMPLOYEE, dials=False, heard_at=0.0), Pulse(Role.BOSS, dials=True, heard_at=0.0)
+    lower.beat(0.0)
+    lower.heard(0.0, echo=1)
+    lower.beat(HEARTBEAT_S)
+    upper.heard(HEARTBEAT_S, number=2)  # its answer, and all that follows, is lost
+    upper.beat(HEARTBEAT_S)
+    lower.broken(HEARTBEAT_S)
+    assert upper.next_deadline() + REDIAL_S < lower.next_deadline()
 
 
 def test_the_lower_end_counts_from_when_it_sent_what_was_answered() -> None:

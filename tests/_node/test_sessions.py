@@ -155,7 +155,7 @@ async def test_a_protocol_error_ends_the_session_on_both_sides(autojump_clock: M
     ends.net.links[-1][0].deliver_end(ProtocolError("nonsense"))
     await trio.sleep(A_MOMENT_S)
     assert isinstance(ends.ends["dialler"][1], ProtocolError)
-    assert isinstance(ends.ends["listener"][1], trio.EndOfChannel)
+    assert isinstance(ends.ends["listener"][1], trio.BrokenResourceError)
 
 
 async def test_a_lost_welcome_costs_one_more_attempt(autojump_clock: MockClock, ends: Ends) -> None:

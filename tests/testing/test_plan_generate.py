@@ -16,7 +16,7 @@ from triort.testing._plan.check import check_plan
 from triort.testing._plan.choices import GENEROUS_S
 from triort.testing._plan.codec import dump_plan
 from triort.testing._plan.draws import Draws
-from triort.testing._plan.generate import generate, heal_of
+from triort.testing._plan.generate import HEAL_S, generate, heal_of
 from triort.testing._plan.plan import Batch, FaultKind, Plan, Task
 from triort.testing._plan.risks import is_longer_than_grace, outlasts_grace
 from triort.testing._plan.spans import span_of
@@ -234,11 +234,11 @@ def test_deadly_tasks_below_items_come_only_when_asked_for() -> None:
 
 def test_poisoned_loads_get_more_time() -> None:
     plain = generate(1, features=Features.none())
-    assert plain.heal_s == heal_of(plain.jobs) == 60.0
+    assert plain.heal_s == heal_of(plain.jobs) == HEAL_S
     random = [generate(seed) for seed in range(100)]
     poisoned = [plan for plan in random if any(task.poison for task in all_tasks(plan))]
     assert poisoned
-    assert all(plan.heal_s > 60.0 for plan in poisoned)
+    assert all(plan.heal_s > HEAL_S for plan in poisoned)
 
 
 def test_faults_come_while_there_is_load(plans: list[Plan]) -> None:

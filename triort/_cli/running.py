@@ -83,6 +83,8 @@ async def _run_until_signal(main: Callable[[], Awaitable[None]]) -> int:
                 await nursery.start(watch)
             await main()
             nursery.cancel_scope.cancel()
+    for number in heeded:  # all has ended: a signal that comes late (Ctrl-C goes to all nodes at once) changes nothing
+        signal.signal(number, signal.SIG_IGN)
     return caught
 
 

@@ -20,7 +20,8 @@ its patience from when it has found the link broken, and leaves it to the server
 
 **Silence.** After `STALL_S` without a word (to the lower end: without an answer) a connection is given up, and whoever
 has dialled the link dials again, at once and then with growing waits. A fresh connection has the same time to show that
-it works.
+it works. The upper end waits for a heartbeat less: what it heard last may be that much younger than what the lower one
+counts from, which would be over before a dialler above has found out that the connection brings nothing.
 """
 
 from __future__ import annotations
@@ -175,7 +176,8 @@ class Pulse:
         return since + PATIENCE_S[self.role]
 
     def _stalled_at(self) -> float:
-        return max(self.heard_at, self._usable_since) + STALL_S
+        patience_s = STALL_S if self.role.is_lower else STALL_S - HEARTBEAT_S
+        return max(self.heard_at, self._usable_since) + patience_s
 
     def _beat_at(self) -> float:
         if self._owed:

@@ -24,6 +24,10 @@ from triort._node.sessions import is_healthy, keep
 from triort._transport.connection import Connection
 
 
+class _BossLostError(StartupError):
+    """The boss has gone during a start: that says nothing about this node, which goes on."""
+
+
 class Manager(ServerBase):
     """A middle node in the process hierarchy, responsible for managing workers or other managers.
 
@@ -90,8 +94,8 @@ class Manager(ServerBase):
 
         Returns when the boss says shutdown, and when this node was drained. A boss that is lost ends all work below,
         and the next one is waited for.
-        Raises `StartupError` when the first start fails, and `ConnectionLost` when the node fails before it is through.
-        A cancel ends everything below.
+        Raises `StartupError` when the first start fails (but not because the boss is lost), and `ConnectionLost` when
+        the node fails before it is through. A cancel ends everything below.
         """
         with single_error():
             async with trio.open_nursery() as nursery:
@@ -154,7 +158,7 @@ class Manager(ServerBase):
                 self.start_soon(self.serve_link, boss.conn, Direction.ABOVE, boss.mail)
                 await self.wait_ended()
         except (StartupError, ConnectionLost) as exc:
-            if not self._has_started:
+            if not (self._has_started or isinstance(exc, _BossLostError)):
                 raise
             self.logger.warning("%s: %s", self.name, exc)
         finally:
@@ -169,10 +173,10 @@ class Manager(ServerBase):
 
     async def _watch_boss(self, boss: Boss) -> None:
         """Until this node has started, its boss has nothing to say but that it ends."""
-        with suppress(trio.EndOfChannel, trio.BrokenResourceError):
+        with suppress(trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError):  # the last: for another
             if not boss.mail:
                 await boss.conn.receive()
-        raise StartupError(f"{self.name}: the boss has gone before all below had started")
+        raise _BossLostError("the boss has gone before all below had started; the next one is waited for")
 
     async def _start_employees(self) -> None:
         """The first start is all or nothing. A later one does not wait for managers, of which some may be gone."""

@@ -75,6 +75,8 @@ class Trace:
         self.events: deque[Event] | list[Event] = [] if keep_all else deque(maxlen=LAST_EVENTS)
         self.frames = frames
         """False: SEND and DELIVER are only counted, for runs of great width."""
+        self.is_over = False
+        """A check has failed: what is torn down after that is no concern of checkers."""
         self.num_events = 0
         self.num_messages = 0
         self.marks: Counter[str] = Counter()
@@ -90,8 +92,9 @@ class Trace:
         self.events.append(event)
         if event.kind is Kind.MARK:
             self.marks[event.what] += 1
-        for checker in self._subscribers[event.kind]:
-            checker.see(event)
+        if not self.is_over:
+            for checker in self._subscribers[event.kind]:
+                checker.see(event)
 
     @property
     def digest(self) -> str:

@@ -15,6 +15,8 @@ from triort.testing._run import Checker, World
 
 BY_TIME = "heard for"
 """What the end of a link says that is over by time."""
+TOLD = "has ended the link"
+"""What it says where the other side has told so."""
 
 
 class FenceKept(Checker):
@@ -42,7 +44,9 @@ class FenceKept(Checker):
                 self._died.add(event.node)
             case Kind.CLOSE if boss_of(event.node) == event.peer:
                 self._stopped.setdefault(event.node, event.time_s)
-            case Kind.CLOSE if is_manager(event.peer) and BY_TIME in event.detail and not self._is_off:
+            case Kind.CLOSE if is_manager(event.peer) and BY_TIME in event.detail and TOLD not in event.detail:
+                if self._is_off:
+                    return
                 if event.peer in self._died and not self._may_part:
                     self.fail(f"{event.node} gives {event.peer} up by time, which has died: nobody listens there")
                 since = self._stopped.get(event.peer)

@@ -18,6 +18,7 @@ MOMENTARY = frozenset({
     FaultKind.CLOSE, FaultKind.CUT, FaultKind.HALF_OPEN, FaultKind.VANISH, FaultKind.CLOG, FaultKind.ONE_WAY,
 })  # fmt: skip
 MOMENT_S = 3.0
+CLOSED = "closed"
 
 
 class LinksLast(Checker):
@@ -38,6 +39,8 @@ class LinksLast(Checker):
         """Look at what breaks and ends."""
         if event.kind is Kind.JOB:
             self._jobs.pop(event.what, None)
+            return
+        if event.kind is Kind.CLOSE and event.detail.endswith(CLOSED):  # somebody has ended it in order
             return
         ends = {event.node, event.peer}
         is_over = not self._jobs or (any(end.startswith("c") for end in ends) and not ends & {*self._jobs.values()})

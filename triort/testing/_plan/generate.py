@@ -78,7 +78,7 @@ def _points(draws: Draws, buggify: Sequence[str]) -> list[str]:
 
 
 def heal_of(jobs: Sequence[Job]) -> float:
-    """How long a load may take to end: as long as a client is waited for, and more for each worker that it kills itself."""
+    """How long a load may take to end: as a client is waited for, and more for each worker that it kills itself."""
     kills = sum(_kills(item, job.crash_limit) for job in jobs for item in job.items)
     return HEAL_S + min(kills, KILLS_MAX) * (GRACE_S + RESTART_DELAY_S)
 

@@ -37,6 +37,9 @@ class Node(Protocol):
 class Session(Protocol):
     """What makes one end of a link outlive its connection."""
 
+    dialled: Raw | None
+    """The connection over which it waits for an answer."""
+
     def send(self, frame: Frame) -> None:
         """Send a frame, now or when there is a connection again."""
 

@@ -93,7 +93,8 @@ class End:
                 self.look()
                 return False
             case Bye():
-                self.end(message.reason or CLOSED)
+                peer = self.pipe.far.owner.name
+                self.end(f"{peer} has ended the link: {message.reason}" if message.reason else CLOSED)
                 return False
         self.pulse.heard(self.now)
         if not frame:

@@ -136,7 +136,7 @@ class Wires:
     def hang_up(self, pipe: Pipe) -> None:
         """This side closes its connection in order."""
         raw, pipe.raw = pipe.raw, None
-        if raw is not None and pipe.far.raw is raw:
+        if raw is not None and (pipe.far.raw is raw or _is_dialling(pipe.far, raw)):
             self.launch(pipe, END, raw)
 
     def drop(self, pipe: Pipe) -> None:
@@ -159,7 +159,7 @@ class Wires:
     def break_off(self, pipe: Pipe, raw: Raw, how: str) -> None:
         """This end cannot go on with its connection, and closes it."""
         if pipe.raw is raw:
-            if not pipe.far.ended and pipe.far.raw is raw:
+            if not pipe.far.ended and (pipe.far.raw is raw or _is_dialling(pipe.far, raw)):
                 self.launch(pipe, END, raw)
             self._broken(pipe, raw, how)
 
@@ -179,6 +179,7 @@ class Wires:
         self.heap.at(delay_s, self._broken, pipe, raw, how)
 
     def _broken(self, pipe: Pipe, raw: Raw, how: str) -> None:
+        raw.is_lost = raw.is_lost or _is_dialling(pipe, raw)  # no answer comes over it any more
         if pipe.raw is not raw or pipe.ended:
             return
         if pipe.session is not None:
@@ -200,3 +201,8 @@ class Wires:
         held, way.held = way.held or [], None
         for pipe, frame, number, raw, serial in held:
             self._deliver(pipe, frame, number, raw, serial)
+
+
+def _is_dialling(pipe: Pipe, raw: Raw) -> bool:
+    """Whether this end waits for the answer over this connection."""
+    return pipe.session is not None and pipe.session.dialled is raw

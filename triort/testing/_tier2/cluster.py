@@ -139,7 +139,7 @@ class Cluster:
     def violate(self, violation: Violation) -> None:
         """A check has failed: the run ends, with the first one."""
         if self.violation is None:
-            self.violation = violation
+            self.violation, self.trace.is_over = violation, True
             self.scope.cancel()
 
     def hit(self, name: str) -> None:

@@ -124,16 +124,13 @@ class _Outcome:
         self._look(cluster)
         over_s = max([fault.at_s + fault.for_s for fault in plan.faults] + [job.at_s for job in plan.jobs], default=0.0)
         cluster.at(over_s, faults.heal)
-        with trio.move_on_at(over_s + plan.heal_s) as in_time:
+        async with trio.open_nursery() as watch:
+            watch.start_soon(self._watch_time, cluster, clients, over_s + plan.heal_s)
             async with trio.open_nursery() as nursery:
                 for client in clients.values():
                     nursery.start_soon(client.run)
+            watch.cancel_scope.cancel()
         self.missed = faults.missed
-        if in_time.cancelled_caught:
-            open_jobs = sorted(name for client in clients.values() for name in client.open)
-            self._fail(
-                cluster, "liveness", f"{', '.join(open_jobs)} did not end within {plan.heal_s} s of the last fault"
-            )
         await trio.sleep_until(max(over_s, end_of_trouble(plan)))
         if not await self._comes_to_rest(cluster):
             self._fail(cluster, "rest", f"all jobs have ended, and {REST_S} s later there is still something going on")
@@ -142,6 +139,12 @@ class _Outcome:
                 checker.at_rest()
             except Violation as violation:
                 cluster.violate(violation)
+
+    async def _watch_time(self, cluster: Cluster, clients: dict[str, SimClient], until_s: float) -> None:
+        """Jobs that are open at this time take too long."""
+        await trio.sleep_until(until_s)
+        names = ", ".join(sorted(name for client in clients.values() for name in client.open))
+        self._fail(cluster, "liveness", f"{names} did not end within {self.plan.heal_s} s of the last fault")
 
     async def _comes_to_rest(self, cluster: Cluster) -> bool:
         """Whether nothing more is to come. What is not confirmed may be lost, though nobody knows it yet: until then,
