@@ -19,6 +19,7 @@ from triort._model.outcomes import Crash
 
 SEGFAULT = msgspec.msgpack.encode(Crash("w3", 42, signal=11))
 TOO_LARGE = msgspec.msgpack.encode(Crash("w3", 42, signal=9, out_of_memory=True))
+ALONE_TOO_LARGE = msgspec.msgpack.encode(Crash("w3", 42, signal=9, out_of_memory=True, alone=True))
 
 
 def settled(crash: bytes, crashes: int, *, alone: bool = False, **options: Any) -> Crash | None:
@@ -79,8 +80,9 @@ def test_a_task_is_given_up_when_it_was_to_blame_too_often() -> None:
 
 def test_a_task_that_takes_too_much_memory_gets_one_more_attempt_which_is_alone() -> None:
     assert settled(TOO_LARGE, 1) is None
-    too_large = settled(TOO_LARGE, 2, alone=True, crash_limit=10)
-    assert too_large == Crash("w3", 42, signal=9, out_of_memory=True, attempts=2)
+    assert settled(TOO_LARGE, 2, alone=True, crash_limit=10) is None  # it was to be alone, and had others beside it
+    too_large = settled(ALONE_TOO_LARGE, 2, crash_limit=10)
+    assert too_large == Crash("w3", 42, signal=9, out_of_memory=True, alone=True, attempts=2)
     assert settled(TOO_LARGE, 1, crash_limit=1) is not None
     assert settled(TOO_LARGE, 1, at_most_once=True) is not None
     assert settled(SEGFAULT, 2, alone=True) is None

@@ -85,12 +85,25 @@ def test_when_the_way_to_a_node_ends_who_asked_is_told() -> None:
     assert reply.problem
 
 
-def test_an_idle_manager_that_is_to_leave_answers_and_ends_with_all_below() -> None:
+def test_a_manager_below_that_has_nothing_left_is_dismissed_and_has_left_when_its_link_ends() -> None:
+    node = Node(0, managers=[4, 4])
+    node.above(*submit(1))
+    node.above(DrainRequest(7, "m0"))
+    assert drains(node.below("m0", DrainReply(1))) == [("m0", Shutdown())]
+    node.above(DrainRequest(8, "m0"))
+    assert drains(node.below("m0", DrainReply(2))) == []
+    node.core.handle_disconnect("m0")
+    assert drains(node.sent()) == [(BOSS, DrainReply(7)), (BOSS, DrainReply(8))]
+
+
+def test_an_idle_manager_that_is_to_leave_says_so_and_ends_with_all_below_when_it_is_dismissed() -> None:
     node = Node(2)
     node.core.running = True
     sent = node.above(DrainRequest(7, ""))
-    assert drains(sent) == [(BOSS, DrainReply(7)), ("w0", Shutdown()), ("w1", Shutdown())]
+    assert drains(sent) == [(BOSS, DrainReply(7))]
     assert (BOSS, Waiting(0, 0, 0)) in sent
+    assert node.core.running
+    assert drains(node.above(Shutdown())) == [("w0", Shutdown()), ("w1", Shutdown())]
     assert not node.core.running
 
 
@@ -108,8 +121,9 @@ def test_a_manager_that_leaves_hands_back_what_waits_and_ends_after_what_runs() 
     assert drains(sent) == []
     assert node.core.running
     sent = node.below("w0", *outcomes(1))
-    assert drains(sent) == [(BOSS, DrainReply(7)), ("w0", Shutdown())]
-    assert not node.core.running
+    assert drains(sent) == [(BOSS, DrainReply(7))]
+    assert [type(message) for conn, message in sent if conn == BOSS][-1] is DrainReply
+    assert drains(node.below("w0", Waiting(1, 1))) == []
 
 
 def test_what_comes_back_from_below_goes_back_up_and_is_not_started_here() -> None:

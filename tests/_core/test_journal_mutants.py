@@ -18,6 +18,7 @@ from triort._core import attaching, restoring
 from triort._core.jobs import JobBooks
 from triort._core.journal import Ledger
 from triort._core.kept_jobs import KeptJobs
+from triort._core.leases import Leases
 from triort._core.requests import Requests
 
 MUTANTS: dict[str, tuple[Any, str, str]] = {
@@ -28,11 +29,19 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "a commit lets out what was taken later": (Ledger.commit, "self._waiting[0].number <= number", "True"),
     "a commit lets out nothing but the first batch": (Ledger.commit, "while self", "if self"),
     "outcomes are not written down": (JobBooks._tell, "self.ledger.note(job.id, Told(message), parts)", "pass"),
-    "numbers are not reserved": (Ledger.use_serial, "self.note(SERIALS, Serials(self._serials_asked))", "pass"),
+    "numbers are not reserved": (Ledger.reserve, "self.note(SERIALS, Serials(self._serials_asked))", "pass"),
     "a restarted server begins its numbers anew": (restoring.restore, "books.serial = books.", "books."),
-    "numbers count as reserved before the commit": (Ledger.use_serial, "serial <= self.serial_limit or", "True or"),
+    "numbers that are taken are not reserved": (
+        JobBooks._next_serial, "self.ledger.reserve(self.serial)", "pass"),
+    "what was to start with the batch in which the disk fails does not": (
+        Ledger.fail, "starts += self._starts", "pass"),
+    "who has come whole is not told that the disk has failed": (
+        restoring.fail_ledger, "if not job.complete:", "if True:"),
+    "a cancelled job is told to be too late": (JobBooks.expire, "job.timed_out or not job.cancelled", "True"),
+    "who comes back has only what is left of its lease": (Leases.extend, "if token in self.until:", "if False:"),
+    "numbers count as reserved before the commit": (Ledger.may_use, "serial <= self.serial_limit or", "True or"),
     "a job that may run once only starts before it is on disk": (
-        JobBooks.place, "once_durable or not", "not"),
+        JobBooks.place, " and not once_durable", ""),
     "a job that may run once only starts before it has come whole": (
         JobBooks.place, "if job.complete or not once_durable:", "if True:"),
     "what waits for the disk cannot be cancelled": (
@@ -62,7 +71,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "the end of the lease ends detached jobs": (attaching.end_lease, " and not job.detached", ""),
     "the end of a lease ends the jobs of other clients": (attaching.end_lease, "job.token == token and", ""),
     "who was given up may come back": (attaching.end_lease, "books.leases.give_up(token)", "pass"),
-    "who is here is given up": (attaching.end_lease, "if token and token not in", "if token or token not in"),
+    "who is here is given up": (attaching.end_lease, " and not books.requests.links_of(token)", ""),
     "a client whose link has ended loses its jobs at once": (JobBooks.drop_client, "if may_return and", "if False and"),
     "a client that has ended its link may return": (JobBooks.drop_client, "if may_return and", "if"),
     "a job that has not come whole waits for its client": (JobBooks.drop_client, " and job.accepted:", ":"),
@@ -75,11 +84,12 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "a job that is sent again is answered for each message": (
         attaching.is_repeated, "if message.last:", "if True:"),
     "a job is forgotten before its client has heard of the end": (
-        JobBooks.retire, "elif self.ledger is not None:", "elif False:"),
+        JobBooks.retire, "elif is_wanted and self.ledger is not None:", "elif False:"),
     "a job is never erased": (JobBooks.forget, "self.ledger.erase(job.id)", "pass"),
-    "anybody may release a job": (attaching.release, "not (job.detached or job.client == client)", "False"),
+    "anybody may release a job": (
+        attaching.release, "not (job.detached or job.token == books.requests.token_of(client))", "False"),
     "what waited for a disk that has failed waits for ever": (
-        Ledger.fail, "return self.commit(self._number)", "return [], []"),
+        Ledger.fail, "return sends, starts", "return [], []"),
     "a job that is not recorded is accepted when the disk fails": (
         restoring.fail_ledger, "each.num_items < 0", "False"),
     "new jobs are taken though the disk has failed": (Ledger.problem, "if self.failure is not None:", "if False:"),

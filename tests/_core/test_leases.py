@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests._core.disk import VALUE, Disk, outcomes
+from triort._core.attaching import release
 from triort._model.ids import JobId
 from triort._model.limits import LEASE_S
 from triort._model.messages import JobAccepted, JobEnded, JobRefused
@@ -96,6 +97,35 @@ def test_the_end_of_a_lease_ends_the_jobs_of_that_client_and_it_is_given_up(disk
     disk.step()
     assert disk.jobs() == []
     assert list(disk.books.leases.given_up) == [88]
+
+
+def test_who_comes_back_late_has_a_lease_to_ask_for_what_it_has(disk: Disk) -> None:
+    disk.submit()
+    disk.step()
+    [job] = disk.jobs()
+    leave(disk)
+    disk.now = LEASE_S - 0.1
+    disk.come("client")
+    disk.books.leases.extend(77, disk.now)
+    disk.books.leases.extend(78, disk.now)
+    disk.now = LEASE_S + 10.0
+    disk.step()
+    assert [type(message) for message in disk.attach(job)] == [JobAccepted]
+    assert disk.books.next_deadline() == 2 * LEASE_S - 0.1
+    disk.now = 2 * LEASE_S
+    disk.step()
+    assert disk.jobs() == [job]
+
+
+def test_who_lets_go_over_another_link_is_heard(disk: Disk) -> None:
+    disk.submit()
+    disk.end()
+    disk.step()
+    [job] = disk.jobs()
+    leave(disk)
+    disk.come("client")
+    release(disk.books, "client", JobId(job))
+    assert disk.erased() == []
 
 
 def test_who_has_come_back_is_not_given_up(disk: Disk) -> None:

@@ -9,8 +9,9 @@ import pytest
 from tests._core.disk import CANCELLED, VALUE, Disk, outcomes
 from tests._core.makers import make_spec
 from triort._core.attaching import attach, release
+from triort._core.attempts import Result
 from triort._core.journal import Ledger, Serials, Taken, decode_record, encode_record
-from triort._core.links import Send
+from triort._core.links import Loss, Send
 from triort._core.restoring import fail_ledger
 from triort._model import limits
 from triort._model.errors import ProtocolError
@@ -145,6 +146,60 @@ def test_more_items_than_numbers_are_reserved_wait_for_the_disk() -> None:
     assert disk.placed == []
     disk.step()
     assert len(disk.placed) == 1
+
+
+def test_jobs_that_may_run_once_only_use_up_numbers_too(disk: Disk, monkeypatch: Any) -> None:
+    monkeypatch.setattr("triort._core.journal.SERIALS_BLOCK", 8)
+    assert disk.books.ledger is not None
+    disk.books.serial = disk.books.ledger.serial_limit - 8
+    for request in range(1, 20):
+        disk.submit(request=request, at_most_once=True)
+        disk.step()
+    used = disk.books.serial
+    disk.restart()
+    assert disk.books.serial >= used
+
+
+def test_the_disk_may_fail_before_a_batch_is_through(disk: Disk) -> None:
+    ledger = disk.books.ledger
+    assert ledger is not None
+    disk.submit()
+    disk.books.serial = ledger.serial_limit
+    disk.submit(request=2)
+    disk.submit(request=3)
+    disk.step()
+    placed = len(disk.placed)
+    disk.books.serial = ledger.serial_limit
+    attempt = disk.placed.pop(0)
+    disk.books.lose(attempt, Loss(attempt.address, False, b""))
+    assert len(disk.placed) == placed - 1
+    disk.submit(request=4)
+    fail_ledger(disk.books, "I/O error")
+    assert [type(message) for message in disk.flush()] == [JobRefused]
+    assert len(disk.placed) == placed
+    assert not disk.books.requests.refused
+
+
+def test_the_disk_may_fail_when_a_client_has_left(disk: Disk) -> None:
+    disk.submit(detached=True)
+    disk.flush()
+    disk.books.drop_client("client")
+    fail_ledger(disk.books, "I/O error")
+    assert disk.flush() == []
+
+
+def test_a_job_that_ends_beyond_its_deadline_because_it_was_cancelled_is_cancelled(disk: Disk) -> None:
+    disk.submit(2, timeout_s=5.0)
+    disk.step()
+    cancelled = list(disk.placed)
+    disk.placed.clear()  # their ends are under way
+    disk.books.cancel_job("client", 1)
+    disk.now = 6.0
+    disk.step()
+    for attempt in cancelled:
+        disk.books.settle(attempt, Result(attempt.address, CANCELLED, 0, b""))
+    [told] = [message for message in disk.step() if isinstance(message, JobOutcomes)]
+    assert told.kinds == [CANCELLED] * 2
 
 
 def test_when_the_disk_fails_running_jobs_go_on_and_new_ones_are_refused(disk: Disk) -> None:

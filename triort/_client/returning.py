@@ -14,7 +14,7 @@ from triort._client.session import Session
 from triort._model.errors import StartupError
 from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, LEASE_S, RETURNS_MAX
 from triort._node.handshake import Refused
-from triort._node.sessions import keep
+from triort._node.sessions import hang_up, keep, silent_s
 
 
 async def serve_links(session: Session) -> None:
@@ -32,10 +32,11 @@ async def serve_links(session: Session) -> None:
 
 async def _come_back(session: Session, reason: str) -> None:
     """Find the next server, or give up."""
-    session.conn.close()
+    hang_up(session.conn, "" if session.lost is not None else reason)
     if session.reopen is None or session.lost is not None or session.returns >= RETURNS_MAX:
         session.lose(reason)
         return
+    old = session.conn
     session.is_away = True
     wait_s = DIAL_WAIT_FIRST_S * DIAL_WAIT_GROWTH**session.returns if session.returns else 0.0
     session.returns += 1
@@ -50,7 +51,12 @@ async def _come_back(session: Session, reason: str) -> None:
                 return
             except (OSError, StartupError):
                 continue
-            if welcome.journal:
+            if session.lost is not None:
+                conn.close()
+            elif silent_s(old) >= 2 * LEASE_S:
+                conn.close()
+                session.lose(f"{reason}, and this client comes too late for its jobs")
+            elif welcome.journal:
                 session.go_on(conn)
             else:
                 conn.close()

@@ -109,7 +109,7 @@ class Session:
             self.send(message)
 
     def lose(self, reason: str) -> None:
-        """The link has ended."""
+        """There is no link any more, and there will be no other one."""
         self.lost = self.lost or reason
         for job in [*self.requests.values(), *chain(*self.jobs.values())]:
             job._lose(reason)
@@ -119,6 +119,8 @@ class Session:
             event.set()
         for _, event, _ in self.drains.values():
             event.set()
+        self.statuses.clear()
+        self.drains.clear()
 
     def send(self, message: Message, parts: Sequence[bytes] = ()) -> None:
         """Send now, or, while there is no link, with all else that is open; raises `ConnectionLost` after the end."""

@@ -70,7 +70,7 @@ def is_refused(books: JobBooks, client: object, message: SubmitJob) -> bool:
 def release(books: JobBooks, client: object, job_id: JobId) -> None:
     """Nobody will ask for the job again: it is forgotten, at its end if it has not ended."""
     job = books.find(job_id)
-    if job is None or not (job.detached or job.client == client):
+    if job is None or not (job.detached or job.token == books.requests.token_of(client)):
         return
     if job.detached:
         job.released = True
@@ -83,7 +83,7 @@ def end_lease(books: JobBooks, token: object) -> None:
     for job in [*books.jobs.values(), *books.unreleased.values()]:
         if job.token == token and job.client is None and not job.detached:
             books.drop(job)
-    if token and token not in books.requests.tokens.values():
+    if token and not books.requests.links_of(token):
         books.leases.give_up(token)
 
 

@@ -7,8 +7,9 @@ name off the path.
 A *worker* counts in no capacity from then on. It hands back what it has not started, and is dismissed when its tasks
 are over. A *manager* tells its boss that it has no workers, hands back what it was given and has not started, and asks
 those below to do so, too. What runs there may still submit children: these go up as far as the boss wants them, and run
-below where nobody else is idle; so what runs comes to its end also when this is the last node of all. With the last
-entry of its books the manager reports and ends, and all below it.
+below where nobody else is idle; so what runs comes to its end also when this is the last node of all. When its books
+are empty the manager says so. Its boss dismisses it then, having read all that came before: who ended by itself would
+take along what the network has not delivered yet.
 
 To leave is no failure: the boss neither replaces the worker nor dials the manager again.
 """
@@ -83,9 +84,14 @@ class DrainDesk:
 
     def answer(self, message: DrainReply) -> None:
         """An employee has answered."""
-        passed = self._passed.pop(message.request, None)
-        if passed is not None:
-            self._answer(passed.asker, message.problem)
+        passed = self._passed.get(message.request)
+        if passed is None:
+            return
+        if passed.is_its_own and not message.problem:  # it is empty, and all that it had to say has come before this
+            self._dismiss(passed.employee)
+            return
+        del self._passed[message.request]
+        self._answer(passed.asker, message.problem)
 
     def drop(self, conn: object) -> None:
         """A link has ended: whoever was at its end has left, and waits for nothing."""
@@ -119,12 +125,11 @@ class DrainDesk:
         for conn in [conn for conn in self._workers if conn not in self._dismissed]:
             link = core.conn_to_employee_dict[conn].link
             if not link.sent and not link.received:
-                self._dismissed.add(conn)
-                core.outbox.append(Send(conn, Shutdown(), ()))
-        if self.is_leaving and core.running and not core.backlog and not self._has_tasks():
+                self._dismiss(conn)
+        if self.is_leaving and not core.backlog and not self._has_tasks():
             for asker in self._own:
                 self._answer(asker)
-            core.handle_shutdown()
+            self._own.clear()
 
     def capacity(self) -> tuple[int, int]:
         """How many workers are idle, of how many, as the boss is to hear it: none once this node is leaving."""
@@ -136,6 +141,11 @@ class DrainDesk:
         return idle, workers
 
     # -- inside --------------------------------------------------------------------------------------------------
+
+    def _dismiss(self, conn: object) -> None:
+        if conn not in self._dismissed:
+            self._dismissed.add(conn)
+            self.core.outbox.append(Send(conn, Shutdown(), ()))
 
     def _has_tasks(self) -> bool:
         links = [employee.link for employee in self.core.employees]

@@ -50,8 +50,7 @@ class JobBooks:
         """With a ledger: those that have ended, as their clients may not have heard."""
         self.requests = Requests()
         self.ledger: Ledger | None = None
-        self.time_of_day_s = 0.0
-        """What the clock is behind the time of day."""
+        self.time_of_day_s = 0.0  # what the clock is behind the time of day
         self.leases = Leases()
         self._submit = submit
         self._cancel = cancel
@@ -136,7 +135,7 @@ class JobBooks:
     def expire(self) -> None:
         """Time has passed: jobs beyond their deadline are stopped, and those that were kept long enough forgotten."""
         for job in [self.jobs[job_id] for job_id in self._deadlines.pop_due(self.clock())]:
-            job.timed_out = True
+            job.timed_out = job.timed_out or not job.cancelled
             self.stop(job)
         for old in self.kept.pop_expired(self.clock()):
             self.forget(old)
@@ -211,14 +210,13 @@ class JobBooks:
     def retire(self, job: Job, now: float) -> None:
         """The job has ended: it is kept for a while, or until its client has heard of it, or forgotten."""
         job.over_since = now
-        if job.dropped or job.released:
-            self.forget(job)
-        elif job.detached:
+        is_wanted = not (job.dropped or job.released)
+        if is_wanted and job.detached:
             if self.ledger is not None:
                 self.ledger.note(job.id, Over(self.time_of_day_s + now))
             for old in self.kept.add(job):
                 self.forget(old)
-        elif self.ledger is not None:
+        elif is_wanted and self.ledger is not None:
             self.unreleased[job.id] = job
         else:
             self.forget(job)
@@ -243,7 +241,7 @@ class JobBooks:
 
     def place(self, job: Job, attempts: list[Attempt], *, once_durable: bool = False) -> None:
         """Submit, now or when the disk has what has to be there before."""
-        if self.ledger is None or not (once_durable or not self.ledger.use_serial(self.serial)):
+        if self.ledger is None or (self.ledger.may_use(self.serial) and not once_durable):
             self._submit(attempts)
             return
         job.held += attempts
@@ -258,6 +256,8 @@ class JobBooks:
 
     def _next_serial(self) -> int:
         self.serial += 1
+        if self.ledger is not None:
+            self.ledger.reserve(self.serial)
         return self.serial
 
     def _attempt(self, job: Job, payload: bytes | None, index: int) -> Attempt:

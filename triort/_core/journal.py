@@ -155,12 +155,15 @@ class Ledger:
             self._writes.append(Write(job, ()))
             self._is_due = self._is_due or len(self._writes) >= JOURNAL_ERASURES_MAX
 
-    def use_serial(self, serial: int) -> bool:
-        """Whether the number is reserved on disk; sees to it that there are always some that are."""
+    def reserve(self, serial: int) -> None:
+        """The number is taken: see to it that there are always some that are reserved on disk."""
         if serial + SERIALS_BLOCK // 2 > self._serials_asked:
             self._serials_asked = serial + SERIALS_BLOCK
             self.erase(SERIALS)
             self.note(SERIALS, Serials(self._serials_asked))
+
+    def may_use(self, serial: int) -> bool:
+        """Whether the number is reserved on disk, or no disk will tell of it."""
         return serial <= self.serial_limit or self.failure is not None
 
     def hold(self, job: Job) -> None:
@@ -205,7 +208,10 @@ class Ledger:
         """Nothing will be durable any more: all effects that wait."""
         self.failure = reason
         self._writes = []
-        return self.commit(self._number)
+        sends, starts = self.commit(self._number)
+        starts += self._starts  # of the batch of events that is not through
+        self._starts = []
+        return sends, starts
 
     def problem(self) -> str | None:
         """Why no job can be accepted now, if so."""

@@ -25,6 +25,12 @@ class Leases:
         """The client is away from now on."""
         self.until[token] = now + LEASE_S
 
+    def extend(self, token: object, now: float) -> None:
+        """The client is back, and has as long again to ask for what it has: that may still be under way. What it has
+        not asked for by then it does not know of."""
+        if token in self.until:
+            self.begin(token, now)
+
     def pop_due(self, now: float) -> list[object]:
         """Those whose lease has ended."""
         due = [token for token, until in self.until.items() if until <= now]

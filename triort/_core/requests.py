@@ -21,6 +21,10 @@ class Requests:
         """What a client is known by."""
         return self.tokens.get(client, client)
 
+    def links_of(self, token: object) -> list[object]:
+        """The links of the client that has said this token."""
+        return [client for client, its in self.tokens.items() if its == token]
+
     def find(self, client: object, request: int) -> Job | None:
         """The job that the client knows by this number."""
         return self.jobs.get((self.token_of(client), request))

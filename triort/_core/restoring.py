@@ -75,7 +75,7 @@ def restore(books: JobBooks, blobs: BlobStore, serial: int, stored: list[StoredJ
         raise ProtocolError("all its numbers are used up; begin a new one")
     assert books.ledger is not None
     books.serial = books.ledger.serial_limit = serial
-    books.ledger.use_serial(serial)
+    books.ledger.reserve(serial)
     for each in stored:
         if each.complete:
             _restore_job(books, blobs, each)
@@ -130,11 +130,15 @@ def fail_ledger(books: JobBooks, reason: str) -> list[Send]:
     messages = [send.message for send in sends]
     unheard = {each.job for each in messages if isinstance(each, JobAccepted) and each.num_items < 0}
     for job in list(filter(None, map(books.find, unheard))):
-        books.answer(job.client, JobRefused(job.request, problem))
+        if job.client is not None:
+            books.answer(job.client, JobRefused(job.request, problem))
         job.watchers.clear()
         books.drop(job)
     for job in [job for job in books.jobs.values() if not job.accepted]:
-        books.requests.refused.add((job.token, job.request))
+        if not job.complete:  # what is to come of it is refused, with its last part
+            books.requests.refused.add((job.token, job.request))
+        elif job.client is not None:
+            books.answer(job.client, JobRefused(job.request, problem))
         job.watchers.clear()
         books.drop(job)
     for job in starts:

@@ -39,7 +39,7 @@ def after_loss(attempt: Attempt, loss: Loss, crashes: int, is_cancelled: bool) -
         return Result(attempt.address, OutcomeKind.CANCELLED, 0, b"")
     options = attempt.spec.options
     crash = decode_crash(loss.crash) if loss.crash else UNKNOWN
-    is_too_large = crash.out_of_memory and attempt.alone
+    is_too_large = crash.out_of_memory and crash.alone
     if not (options.at_most_once or is_too_large) and crashes < options.crash_limit:
         sometimes("a lost task is submitted again")
         return None

@@ -65,10 +65,11 @@ class ServerCore(NodeCore):
 
     def add_client(self, conn: object, token: int) -> None:
         """A client has come that is known by this number over all of its links; a link that it had before is over."""
-        for old in [old for old, its in self.jobs.requests.tokens.items() if its == token and old != conn]:
+        for old in [old for old in self.jobs.requests.links_of(token) if old != conn]:
             self.handle_disconnect(old, reason="its client has come over another link")
         if token:
             self.jobs.requests.tokens[conn] = token
+            self.jobs.leases.extend(token, self.now)
 
     def _submit_job(self, msg: SubmitJob, conn: object, payload: Sequence[bytes]) -> None:
         if is_repeated(self.jobs, conn, msg) or is_refused(self.jobs, conn, msg):

@@ -89,6 +89,10 @@ class Suspects:
         """An extra worker has not started; another one is, if somebody still waits for it."""
         self._starting -= 1
 
+    def has_alone(self, employee: Employee) -> bool:
+        """Whether what this worker has, it has alone."""
+        return employee in self.extras or employee in self.reserved
+
     def left(self, employee: Employee) -> bool:
         """An employee is gone; false if it was to go."""
         if employee in self.reserved:

@@ -144,7 +144,7 @@ class WorkerCore:
         """Time has passed: children beyond their deadline are stopped."""
         while self._deadlines and self._deadlines[0][0] <= self.now:
             child = self.children.get(heapq.heappop(self._deadlines)[1])
-            if child is not None:
+            if child is not None and not child.cancelled:
                 sometimes("the deadline of an open child has passed")
                 child.timed_out = True
                 self.cancel_child(child)

@@ -40,5 +40,7 @@ class Crash(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stderr_tail: str = ""
     attempts: int = 1
     out_of_memory: bool = False
+    alone: bool = False
+    """Whether the worker had nothing else."""
     workers_lost: int = 0
     """How many workers its job has cost, when that is why it was stopped."""

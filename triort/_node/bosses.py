@@ -48,10 +48,10 @@ class BossDoor:
 
     def arrive(self, conn: RawConnection, hello: Hello) -> None:
         """A boss has come: it is welcome, or refused with a `ProtocolError`."""
-        if self._next is not None or not self.give_up():
-            refuse(conn, f"{self.node.name} has a boss already", again=True)
         if not 0 <= hello.lower_id < hello.upper_id:
             raise ProtocolError(f"{conn.name} gives no ids")
+        if self._next is not None or not self.give_up():
+            refuse(conn, f"{self.node.name} has a boss already", again=True)
         welcome(conn, self.node.name, hello.lower_id)
         link = self.node.sessions.accepted(self.node.machine, Role.EMPLOYEE, conn, hello)
         self._next = Boss(link, hello.name, hello.lower_id, hello.upper_id)

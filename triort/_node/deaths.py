@@ -12,7 +12,7 @@ from triort._node.page import ON_CPU, ROOT
 from triort._node.spawned import WorkerExit
 
 
-def blame_for(process: WorkerProcess, ended: WorkerExit, too_large_bytes: int) -> Loss | None:
+def blame_for(process: WorkerProcess, ended: WorkerExit, too_large_bytes: int, *, alone: bool) -> Loss | None:
     """The task that was on the CPU, or of a worker that was killed for its memory the one that was last; all others
     that it had are lost without blame."""
     words = process.page.words
@@ -27,6 +27,7 @@ def blame_for(process: WorkerProcess, ended: WorkerExit, too_large_bytes: int) -
         too_large_bytes or ended.memory_bytes,
         process.last_words(),
         out_of_memory=bool(too_large_bytes),
+        alone=alone,
     )
     return Loss(root, True, msgspec.msgpack.encode(crash))
 

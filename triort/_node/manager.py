@@ -9,7 +9,7 @@ import trio
 
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
-from triort._model.errors import ConnectionLost, StartupError
+from triort._model.errors import ConnectionLost, ProtocolError, StartupError
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Started, SystemError_
 from triort._node.arrivals import Arrival
@@ -173,7 +173,7 @@ class Manager(ServerBase):
 
     async def _watch_boss(self, boss: Boss) -> None:
         """Until this node has started, its boss has nothing to say but that it ends."""
-        with suppress(trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError):  # the last: for another
+        with suppress(trio.EndOfChannel, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError):
             if not boss.mail:
                 await boss.conn.receive()
         raise _BossLostError("the boss has gone before all below had started; the next one is waited for")

@@ -25,6 +25,8 @@ from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
 
+TOO_LATE = "this client was not to be heard for too long, and its jobs have been ended; open another one"
+
 
 class Server(ServerBase, ServerCore):
     """The root node: clients connect to it, and it connects to the managers at ``ipports``.
@@ -121,18 +123,27 @@ class Server(ServerBase, ServerCore):
             let_join(self, conn, hello)
             return
         if hello.client in self.jobs.leases.given_up:
-            refuse(conn, "this client was not to be heard for too long, and its jobs have been ended; open another one")
+            refuse(conn, TOO_LATE)
         welcome(conn, self.name, journal=self.journal is not None)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
         self.adopt_client(self.sessions.accepted(self.machine, Role.SERVER, conn, hello), hello.client)
 
     def adopt_client(self, conn: Connection, token: int = 0) -> None:
         """Serve a client that has been let in; ``token`` is its own number, whatever link it comes over."""
-        self.sel.put_nowait(self.add_client, conn, token)
+        self.sel.put_nowait(self._admit, conn, token)
         self.start_soon(keep, conn)
         self.start_soon(self.serve_link, conn, Direction.CLIENT, [])
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
+
+    def _admit(self, conn: Connection, token: int) -> None:
+        """A client has come. A link that it had before is over, and so is this one if it comes too late."""
+        if token in self.jobs.leases.given_up:  # since its HELLO
+            self.break_off(conn, TOO_LATE)
+            return
+        for old in [old for old in self.conns if token and self.jobs.requests.tokens.get(old) == token]:
+            self.break_off(old, "its client has come over another link")
+        self.add_client(conn, token)
 
     def flush(self) -> list[Send]:
         """Pack what this batch of events has caused, and have written down what is to be. A server that is about to end

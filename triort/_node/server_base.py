@@ -31,7 +31,7 @@ from triort._node.hiring import connect, connect_again, dismiss
 from triort._node.inbox import Inbox
 from triort._node.machine import Listener, Machine, OwnMachine
 from triort._node.rendezvous import Rendezvous, gather_workers
-from triort._node.sessions import Sessions
+from triort._node.sessions import Sessions, hang_up
 from triort._node.worker_pool import WorkerPool
 from triort._transport.connection import Connection
 
@@ -79,10 +79,8 @@ class ServerBase(NodeCore):
     # -- growing the tree ----------------------------------------------------------------------------------------
 
     async def connect_to_managers(self, ipports: Sequence[tuple[str, int]]) -> None:
-        """Connect to all managers given by endpoints in ``ipports``, each with its share of the id range.
-
-        Waits until all have started, dialling again with growing waits; raises `StartupError` with the address.
-        """
+        """Connect to all managers given by endpoints in ``ipports``, each with its share of the ids, with growing
+        waits, until all have started; raises `StartupError` with the address."""
         if not ipports:
             raise UsageError("a node needs the address of at least one manager")
         async with trio.open_nursery() as nursery:
@@ -210,27 +208,31 @@ class ServerBase(NodeCore):
                 self.handle_message(message, direction, conn, parts)
             except ProtocolError as exc:
                 self.logger.error("%s: the link to %s ends: %s", self.name, conn.name, exc)
-                conn.close()
+                self.break_off(conn, f"ProtocolError: {exc}")
                 return
             except Exception:  # a bug of ours, met by this peer's message: it costs this link, not the node
                 self.logger.exception("%s: the link to %s ends: a message could not be handled", self.name, conn.name)
                 self.handle_system_error(f"a message of {conn.name} could not be handled")
-                conn.close()
+                self.break_off(conn, "a message could not be handled")
                 return
 
     def _on_end(self, conn: Connection, direction: Direction, reason: str) -> None:
-        conn.close()
-        if self.conns.pop(conn, None) is None:
-            return
-        employee = self.conn_to_employee_dict.get(conn)
-        if employee is not None and employee.kind == "worker":
-            if self.pool is not None:
-                self.pool.kill_by_conn(conn)  # it may have closed the link and run on
-            return  # its exit, which says more, is on its way
-        if self.running:
+        if self.break_off(conn, reason) and self.running:
             level = logging.WARNING if reason else logging.INFO
             self.logger.log(level, "%s: the link to %s has ended: %s", self.name, conn.name, reason or "in order")
-        self.handle_disconnect(conn, reason=reason)
+
+    def break_off(self, conn: Connection, reason: str) -> bool:
+        """The link is over. False if that is no news: it was so already, or the end of a worker will say more."""
+        hang_up(conn, reason)
+        if self.conns.pop(conn, None) is None:
+            return False
+        employee = self.conn_to_employee_dict.get(conn)
+        if employee is None or employee.kind != "worker":
+            self.handle_disconnect(conn, reason=reason)
+            return True
+        if self.pool is not None:
+            self.pool.kill_by_conn(conn)  # it may have closed the link and run on
+        return False
 
     def _perform(self, sends: list[Send]) -> None:
         counts: dict[Any, int] = {}

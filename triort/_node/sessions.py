@@ -200,6 +200,21 @@ async def keep(conn: Connection) -> None:
         await conn.watcher.run()
 
 
+def hang_up(conn: Connection, reason: str) -> None:
+    """End a link that cannot go on; the other side is told why, where it can be."""
+    if isinstance(conn, SessionConnection):
+        conn.close(reason)
+    else:
+        conn.close()
+
+
+def silent_s(conn: Connection) -> float:
+    """For how long this end has not been known to be heard; 0 for a link that is no session."""
+    if isinstance(conn, SessionConnection) and isinstance(conn.watcher, Keeper):
+        return conn.watcher.basis.now() - conn.watcher.pulse.heard_at
+    return 0.0
+
+
 def is_healthy(conn: Connection) -> bool:
     """Whether somebody is at the other end of a link, as far as this side can tell."""
     return not isinstance(conn, SessionConnection) or not conn.is_broken

@@ -45,6 +45,8 @@ class WorkerPool:
     cpus: list[int] | None = None
     memory_limit: int | None = None
     """How many bytes a worker may have in memory; 0: no limit; None: its share of the machine's."""
+    cwd: str = attrs.Factory(os.getcwd)
+    """Where all workers start, also when it is gone later."""
     workers: dict[int, PoolWorker] = attrs.Factory(dict)
     has_template: bool = False
     """Whether workers can be started here."""
@@ -98,7 +100,7 @@ class WorkerPool:
         cpus = self.cpus
         if cpus is not None and not is_extra:
             cpus = [cpus[(self._serial - 1) % len(cpus)]]
-        process = await template.spawn(node_id, name=name, cpus=cpus, cwd=os.getcwd())
+        process = await template.spawn(node_id, name=name, cpus=cpus, cwd=self.cwd)
         conn = process.open_link()
         try:
             await self.adopt(process, conn, template, is_extra=is_extra)
@@ -218,7 +220,11 @@ class WorkerPool:
             sometimes("a worker ends before its start is in the books")
             self._early_exits[ended.node_id] = ended
             return
-        self._bury(worker, blame_for(worker.process, ended, worker.memory_bytes), describe_end(ended))
+        self._bury(
+            worker,
+            blame_for(worker.process, ended, worker.memory_bytes, alone=self.node.suspects.has_alone(worker.employee)),
+            describe_end(ended),
+        )
 
     def _bury(self, worker: PoolWorker, blame: Loss | None, how: str) -> None:
         del self.workers[worker.process.node_id]

@@ -158,12 +158,14 @@ async def dial_socket(
 
 
 async def _dial_once(host: str, port: int) -> socket.socket:
+    """Of several addresses, such as 127.0.0.1 and ::1, the first that answers; "refused" only if all have refused."""
     failure: OSError | None = None
     for family, address in await _resolve(host, port):
         try:
             return await _connect(family, address)
         except OSError as error:
-            failure = failure or error
+            if failure is None or isinstance(failure, ConnectionRefusedError):
+                failure = error
     raise failure or OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
 
 
