@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SECTION_S_MAX = 600
+PYTEST = (sys.executable, "-m", "pytest")
 GUARDS = ("tests/testing/test_trio_determinism.py", "tests/testing/test_guards_tier2.py")
 
 
@@ -79,8 +80,26 @@ def check_oldest_trio() -> None:
 
 
 def run_tests(arguments: Sequence[str]) -> None:
-    for folder in [arguments] if arguments else [["tests"], ["sim"]]:
-        call(sys.executable, "-m", "pytest", "-m", "not slow", *folder)
+    """Those with real processes mostly wait; meanwhile the others run, on what they leave of the CPUs."""
+    if arguments:
+        call(*PYTEST, "-m", "not slow", *arguments)
+        return
+    with tempfile.TemporaryFile("w+") as output:
+        others = subprocess.Popen(
+            ["nice", *PYTEST, "-m", "not slow and not processes", "-p", "no:cacheprovider", "tests"],
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            call(*PYTEST, "-m", "not slow and processes", "tests")
+            code = others.wait(SECTION_S_MAX)
+        finally:
+            others.kill()
+            others.wait()
+            output.seek(0)
+            print(output.read(), flush=True)
+    if code != 0:
+        raise Failed(f"exit code {code} of the tests without processes")
+    call(*PYTEST, "-m", "not slow", "sim")
 
 
 CHECKS: dict[str, Callable[[], None]] = {

@@ -1,9 +1,10 @@
 """``crash_limit`` is kept: a task is given up when it was to blame so often, and neither earlier nor later.
 
-To blame is what the boss knows to have been on the CPU of a worker that died: the event of its death names it, by the
-address. A job that has cost too many workers is given up as a whole, and soon. Where no death has named any, nothing
-can be said. A blame may be lost on its way, with a manager or the link of one; then the count is too low, never too
-high.
+The count is kept by whoever has submitted the task, and is known by the address; an ancestor that runs twice (once cut
+off, and once elsewhere) submits it twice. To blame is what the boss knows to have been on the CPU of a worker that
+died: the event of its death names it, by the address. A job that has cost too many workers is given up as a whole, and
+soon. Where no death has named any, nothing can be said. A blame may be lost on its way, with a manager or the link of
+one; then the count is too low, never too high.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+from triort._model.ids import Address, owner_of
 from triort._model.limits import JOB_CRASHES_MAX
 from triort.testing._checkers.books import options_by_task
 from triort.testing._events import Event, Kind
@@ -32,7 +34,8 @@ class CrashLimits(Checker):
         super().begin(world)
         self._options = options_by_task(world.plan)
         self._names: dict[int, str] = {}
-        self._blames: Counter[str] = Counter()
+        self._blames: Counter[tuple[str, int]] = Counter()
+        """By task and the node that has submitted it."""
         self._costs: Counter[str] = Counter()
         """How many workers each job has cost."""
         self._costs_max = JOB_CRASHES_MAX + COSTS_SPARE + 2 * math.prod(world.plan.tree)
@@ -43,14 +46,14 @@ class CrashLimits(Checker):
         """Count who is to blame, and compare."""
         match event.kind:
             case Kind.SUBMIT:
-                self._blames[event.what] = 0
+                self._blames[_key(event.what, event.number)] = 0
             case Kind.START:
                 self._names[event.number] = event.what
                 self._check_start(event)
             case Kind.DIED if event.number:
                 self._names_any = True
                 name = self._names.get(event.number, "")
-                self._blames[name] += 1
+                self._blames[_key(name, event.number)] += 1
                 self._count_cost(name.partition(".")[0])
             case Kind.DIED | Kind.CLOSE if not (is_worker(event.node) or is_worker(event.peer)):
                 self._may_be_lost = True
@@ -66,14 +69,17 @@ class CrashLimits(Checker):
         options = self._options.get(event.what)
         if options is None or self._may_be_lost:
             return
-        if self._blames[event.what] >= options.crash_limit:
-            self.fail(
-                f"{event.what} starts on {event.node}, after {self._blames[event.what]} crashes it was to blame for"
-            )
+        blames = self._blames[_key(event.what, event.number)]
+        if blames >= options.crash_limit:
+            self.fail(f"{event.what} starts on {event.node}, after {blames} crashes it was to blame for")
 
     def _check_end(self, event: Event) -> None:
-        options, blames = self._options[event.what], self._blames[event.what]
+        options, blames = self._options[event.what], self._blames[_key(event.what, event.number)]
         if self._costs[event.what.partition(".")[0]] > JOB_CRASHES_MAX:
             return
         if self._names_any and not options.at_most_once and blames < options.crash_limit:
             self.fail(f"{event.what} is given up after {blames} crashes, and may have {options.crash_limit - 1}")
+
+
+def _key(name: str, address: int) -> tuple[str, int]:
+    return name, owner_of(Address(address))

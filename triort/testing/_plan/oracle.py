@@ -21,8 +21,8 @@ a race. A task without any race in or around it has one outcome. From below to a
   Whatever fault ends a worker, what is on its CPU then is blamed; all other losses are nobody's fault.
 * **Cancelled**, from above to below: the plan has a reason to cancel it. Another item of the job, or another child of
   the batch, may fail; the parent does not wait for it, cancels it after a while, or may itself be cancelled for such a
-  reason or run out of time. A task that is cancelled is not tried again, so an error that a retry would have hidden may
-  show.
+  reason or run out of time. A task that is cancelled or out of time is not tried again, so an error that a retry would
+  have hidden may show.
 
 Two things are left out of these sets, for they depend on when a fault comes: a job that is stopped from outside, and
 the descendants of an attempt that is lost, which are cancelled and some of which live on to be told so. Who sees the
@@ -118,7 +118,7 @@ class _Oracle:
         if raises and (task.fails < 0 or task.fails > options.retries):
             kinds.add(ERROR)
         if self._may_time_out(options):
-            kinds.add(TIMEOUT)
+            kinds |= {TIMEOUT, ERROR} if raises else {TIMEOUT}  # an error that comes too late is not tried again
             if task.stubborn:  # it swallows what its deadline raises in its waits, too, and goes on without them
                 values = ANY if values and any(True for _ in batches_of(task)) else values
             elif self._must_time_out(task, options):
