@@ -96,6 +96,18 @@ def test_a_manager_below_that_has_nothing_left_is_dismissed_and_has_left_when_it
     assert drains(node.sent()) == [(BOSS, DrainReply(7)), (BOSS, DrainReply(8))]
 
 
+def test_a_manager_leaves_though_nobody_waits_for_that_any_more() -> None:
+    node = Node(0, boss=False, managers=[4])
+    node.core.drains.ask(1, "m0", "client")
+    node.core.drains.ask(2, "m0/w9", "client")
+    node.sent()
+    node.core.drains.drop("client")
+    assert drains(node.below("m0", DrainReply(2, "no"))) == []
+    assert drains(node.below("m0", DrainReply(1))) == [("m0", Shutdown())]
+    node.core.handle_disconnect("m0")
+    assert drains(node.sent()) == []
+
+
 def test_an_idle_manager_that_is_to_leave_says_so_and_ends_with_all_below_when_it_is_dismissed() -> None:
     node = Node(2)
     node.core.running = True

@@ -39,9 +39,9 @@ class _Asker:
 
 @attrs.frozen
 class _Passed:
-    """A request that was passed on to an employee; ``is_its_own``: it is the one to leave."""
+    """A request that was passed on to an employee; ``is_its_own``: it is the one to leave, whoever still asks."""
 
-    asker: _Asker
+    asker: _Asker | None
     employee: object
     is_its_own: bool
 
@@ -101,11 +101,11 @@ class DrainDesk:
             self._answer(asker)
         self._dismissed.discard(conn)
         for number, passed in list(self._passed.items()):
-            if passed.asker.conn == conn:
-                del self._passed[number]
-            elif passed.employee == conn:
+            if passed.employee == conn:
                 del self._passed[number]
                 self._answer(passed.asker, "" if passed.is_its_own else "the link on the way to it has ended")
+            elif passed.asker is not None and passed.asker.conn == conn:
+                self._passed[number] = attrs.evolve(passed, asker=None)
 
     def hand_back(self) -> None:
         """This node is leaving: what it was given and has not started goes back, and what is new goes up as far as it
@@ -190,8 +190,9 @@ class DrainDesk:
             employee.recalled, employee.recalled_at = count, core.now
             core.outbox.append(Send(employee.conn, Want(0, count), ()))
 
-    def _answer(self, asker: _Asker, problem: str = "") -> None:
-        self.core.outbox.append(Send(asker.conn, DrainReply(asker.request, problem), ()))
+    def _answer(self, asker: _Asker | None, problem: str = "") -> None:
+        if asker is not None:
+            self.core.outbox.append(Send(asker.conn, DrainReply(asker.request, problem), ()))
 
 
 def _retire(employee: Employee) -> None:

@@ -248,6 +248,11 @@ class Link:
         """The job has ended: the peer drops its blobs, too."""
         self.known.pop(job, None)
 
+    def clear(self) -> None:
+        """The node begins anew. Attempts know their links, and the garbage collector does not look into attempts."""
+        for table in (self.received, self.sent, self.losses, self.out_tasks, self.out_returned):
+            table.clear()
+
 
 def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: float) -> list[Attempt]:
     """The attempts of a batch, entered into ``link.received``; an address that is open there is a protocol error, and

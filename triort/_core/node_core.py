@@ -43,10 +43,13 @@ class NodeCore:
         self.restarts = self.losses = self.blamed = 0
         self.placement = Placement(choose)
         self.set_ids(0, NODE_ID_LIMIT)
+        self._links: list[Link] = []
         self.renew(owner)
 
     def renew(self, owner: Owner | None = None) -> None:
         """Begin with empty books: this is another incarnation, which knows of no task and no link."""
+        for link in self._links:
+            link.clear()
         self.boss: Link | None = None
         self.employees: list[Employee] = []
         self.conn_to_employee_dict: dict[object, Employee] = {}
@@ -56,7 +59,7 @@ class NodeCore:
         self.status_desk = StatusDesk(self)
         self.suspects = Suspects(self)
         self.drains = DrainDesk(self)
-        self._links: list[Link] = []
+        self._links = []
         self.touched: list[Link] = []
         self.managers: list[Employee] = []
         self.want_credit = 0
@@ -135,8 +138,7 @@ class NodeCore:
         handler(self, link, msg, payload)
 
     def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
-        """Remove ``conn``: what was sent over it is lost, what was received over it is cancelled onwards. ``reason``
-        tells why the link has ended, if not in order."""
+        """Remove ``conn``: all sent over it is lost, all received is cancelled. ``reason``: why, if not in order."""
         employee = self.conn_to_employee_dict.pop(conn, None)
         if employee is not None:
             self.employees.remove(employee)
@@ -190,8 +192,7 @@ class NodeCore:
         return self.placement.assign(tasks, self.employees)
 
     def send_up_or_schedule_tasks(self, tasks: Iterable[Attempt]) -> None:
-        """Schedule tasks from below here as far as there are idle workers; send the excess up as far as the boss wants
-        it; the rest waits here."""
+        """Schedule tasks from below here as far as workers are idle; send the rest up as far as the boss wants it."""
         self.schedule_tasks(tasks)
         while self.want_credit > 0 and self.boss is not None:
             attempt = self.backlog.pop_shallowest_new()

@@ -49,18 +49,23 @@ def run_tier1(
         frames: False: messages are counted, and not told one by one.
         until_s: stop there, in virtual seconds, without a look at what is left.
     """
-    trace = Trace(all_checkers(plan) if checkers is None else checkers, keep_all=keep_all, frames=frames)
+    with _no_gc():
+        return _run(plan, all_checkers(plan) if checkers is None else checkers, keep_all, frames, until_s)
+
+
+def _run(plan: Plan, checkers: Sequence[Checker], keep_all: bool, frames: bool, until_s: float | None) -> Run:
+    trace = Trace(checkers, keep_all=keep_all, frames=frames)
     cluster = Cluster(plan, trace)
     faults = Faults(cluster)
     violation: Violation | None = None
-    with _no_gc(), observed(cluster):
+    with observed(cluster):
         try:
             _drive(cluster, faults, until_s)
         except Violation as found:
             violation = found if found.time_s else Violation(found.check, found.text, cluster.now)
         except Exception as exc:  # a core has failed: that is what the run has found
             violation = _crash(exc, cluster.now)
-    return Run(
+    ended = Run(
         plan=plan,
         tier=1,
         violation=violation,
@@ -73,6 +78,8 @@ def run_tier1(
         marks=dict(trace.marks),
         missed=faults.missed,
     )
+    cluster.wires.cut_all()
+    return ended
 
 
 def _drive(cluster: Cluster, faults: Faults, until_s: float | None) -> None:
@@ -142,11 +149,13 @@ def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, int, str]]:
 
 @contextmanager
 def _no_gc() -> Iterator[None]:
-    """Without the garbage collector, whose passes over a wide cluster take longer than the run."""
+    """Without the garbage collector, whose passes over a wide cluster take longer than the run. It takes the cluster
+    away at the end: later, among what has survived a pass, it would hardly look again."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            gc.collect(0)
             gc.enable()

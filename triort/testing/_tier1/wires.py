@@ -28,6 +28,8 @@ class Wires:
         self.draws = draws
         self.trace = trace
         self.paths: dict[str, Path] = {}
+        self.pipes: list[Pipe] = []
+        """The ends of all links that there were."""
         self._breaks = 0
 
     @property
@@ -47,8 +49,15 @@ class Wires:
         above, below = Pipe(upper, path, True, is_client), Pipe(lower, path, False, is_client)
         above.far, below.far = below, above
         above.raw = below.raw = path.connection()
+        self.pipes += [above, below]
         self.trace.tell(Event(self.heap.now, Kind.OPEN, lower.name, peer=upper.name, number=above.raw.serial))
         return above, below
+
+    def cut_all(self) -> None:
+        """The run is over: no end of a link leads to its node any more. Tasks in the books know their links, and the
+        garbage collector does not look into tasks; so all of the cluster would stay."""
+        for pipe in self.pipes:
+            del pipe.owner, pipe.session
 
     def send(self, sends: Sequence[Send]) -> None:
         """Send what a core has left in its outbox: one frame for each link."""
