@@ -99,3 +99,11 @@ def links_cut(seed: int, times: int) -> Plan:
         target = draws.choice([*managers_of(tree), "c0", "c1"], "cut", number, "who")
         faults.append(fault(kind, target, draws.uniform(0.0, 1.0, "cut", number, "at"), side=side))
     return with_faults(plan(seed, tree, jobs, latency=["wan"], heal_s=HEAL_S), *faults)
+
+
+def client_gone(seed: int) -> Plan:
+    """A client dies, whose job would go on for long after its lease."""
+    draws = Draws(seed)
+    items = [leaf(draws.uniform(5.0, 15.0, number)) for number in range(24)]
+    made = plan(seed, [2], [job("j0", items), job("j1", [leaf(1.0)], client="c1")], heal_s=HEAL_S)
+    return with_faults(made, fault(FaultKind.CLIENT_DEATH, "c0", draws.uniform(0.0, 20.0, "death")))

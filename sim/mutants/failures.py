@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
-from triort._core.demand import spare_tasks
 from triort._core.id_ranges import IdRanges
 from triort._core.jobs import JobBooks
 from triort._core.journal import Ledger
@@ -62,11 +61,6 @@ def no_lease():
 @mutant("an employee that has its connection again gets nothing")
 def never_recovered():
     return rewrite(note_stall, ("        employee.recover()\n", "        pass\n"))
-
-
-@mutant("what an employee without a connection has is told as spare")
-def stalled_is_spare():
-    return rewrite(spare_tasks, ("employee.recalled or employee.is_stalled", "employee.recalled"))
 
 
 @mutant("an employee without a connection has idle workers")

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import msgspec
 
-from sim.failures import links_cut, managers_killed, parted, server_killed
+from sim.failures import client_gone, links_cut, managers_killed, parted, server_killed
 from sim.workloads import costly
 from triort._model.limits import GRACE_S
 from triort.testing._checkers.books import CLOCKS, HOLDS
@@ -31,7 +31,7 @@ LONG_S = 0.3
 LONG_SHARE = 0.1
 
 FIRST = 8
-FAILURES = (29, 13, 31, 14, 61, 45, 63, 30, 93, 77, 95, 46, 125, 109)
+FAILURES = (29, 13, 111, 31, 14, 61, 45, 63, 30, 93, 77, 95, 46, 125, 109)
 """Plans of failures, of each kind some."""
 RARE = (146, 151, 136, 131, 121, 106, 101, 78, 57, 47, 45, 41, 39, 38, 34, 27, 24, 21, 18, 17, 16, 15, 2024)
 """Plans that have found what few others find."""
@@ -73,6 +73,8 @@ def of_failures(number: int) -> Plan:
             return links_cut(which, 20) if which % 2 else parted(which, 0.01, 50.0)
         case 14:
             return server_killed(which, 1 + which % 4)
+        case _ if which % 4 == 2:
+            return client_gone(which)
         case _ if which % 2:
             return managers_killed(which, *((4, 0.05) if which % 4 == 1 else (1, 60.0)))
         case _:
