@@ -38,7 +38,7 @@ def test_a_task_that_kills_its_workers_is_given_up(seed: int) -> Plan:
     return generate(seed, size=20, faults=Faults.none(), features=DEADLY)
 
 
-@scenario(seeds=40, tiers=(1,))
+@scenario(seeds=40, tiers=(1,), marks=("a task dies with the worker of an ancestor",))
 def test_poison_and_faults_are_told_apart(seed: int) -> Plan:
     return generate(seed, faults=Faults.only("crash_worker", "cut"), features=DEADLY.also("retries", "talk"))
 

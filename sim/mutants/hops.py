@@ -35,12 +35,15 @@ def placed_orphans_run_on():
 
 @mutant("a crash is blamed on every task of the worker")
 def blame_for_all():
-    return rewrite(Hops.end_link, ("blame is not None and blame.address == attempt.address", "blame is not None"))
+    return rewrite(
+        Hops.end_link,
+        ('(attempt, Loss(attempt.address, False, b""))', '(attempt, Loss(attempt.address, blame is not None, b""))'),
+    )
 
 
 @mutant("a crash is blamed on nobody")
 def blame_for_none():
-    return rewrite(Hops.end_link, ("blame is not None and blame.address == attempt.address", "False"))
+    return rewrite(Hops.end_link, ("if blame is not None and blame.address in link.sent:", "if False:"))
 
 
 @mutant("a task that comes back unstarted forgets that it was cancelled")

@@ -10,7 +10,7 @@ from triort._core.server_core import ServerCore
 
 @mutant("a lost item is not submitted again")
 def items_lost():
-    return rewrite(JobBooks.lose, ("        self._again(job, attempt)", "        pass"))
+    return rewrite(JobBooks.lose, ("        self._again(job, attempt, loss)", "        pass"))
 
 
 @mutant("an item is tried once more than it may be")
@@ -91,12 +91,12 @@ def last_item_runs_on():
 
 @mutant("the jobs of a client that has left go on")
 def left_jobs_go_on():
-    return rewrite(ServerCore.handle_disconnect, ("    self.jobs.drop_client(conn)\n", ""))
+    return rewrite(ServerCore.handle_disconnect, ("    self.jobs.drop_client(conn, may_return=bool(reason))\n", ""))
 
 
 @mutant("an item that is out of time is reported as cancelled")
 def timeout_as_cancel():
-    return rewrite(JobBooks.expire, ("job.timed_out = True", "pass"))
+    return rewrite(JobBooks.expire, ("job.timed_out = job.timed_out or not job.cancelled", "pass"))
 
 
 @mutant("the deadline of a job never comes")

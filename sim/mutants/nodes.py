@@ -42,7 +42,7 @@ def boss_loss_ignored():
 
 @mutant("the end of a link is not told to the books", tier=2)
 def end_not_told():
-    return rewrite(ServerBase._on_end, ("    self.handle_disconnect(conn)", "    pass"))
+    return rewrite(ServerBase.break_off, ("self.handle_disconnect(conn, reason=reason)", "pass"))
 
 
 @mutant("a worker whose time of grace is over lives on", tier=2)

@@ -14,12 +14,12 @@ from triort._node.worker_pool import WorkerPool
 
 @mutant("a child that was to blame runs among others")
 def suspect_child_not_alone():
-    return rewrite(WorkerCore._again, ("child.crashes > 0", "False"))
+    return rewrite(WorkerCore._again, ("note_history(fresh, attempt, loss, child.crashes)", "pass"))
 
 
 @mutant("an item that was to blame runs among others")
 def suspect_item_not_alone():
-    return rewrite(JobBooks._again, ("job.crashes.get(attempt.index, 0) > 0", "False"))
+    return rewrite(JobBooks._again, ("note_history(fresh, attempt, loss, job.crashes.get(attempt.index, 0))", "pass"))
 
 
 @mutant("the mark of a suspect is lost on its way")

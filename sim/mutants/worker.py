@@ -10,7 +10,7 @@ from triort._core.worker_core import WorkerCore
 
 @mutant("a lost child is not submitted again")
 def children_lost():
-    return rewrite(WorkerCore.lose, ("        self._again(child)", "        pass"))
+    return rewrite(WorkerCore.lose, ("        self._again(child, loss)", "        pass"))
 
 
 @mutant("children left open are not cancelled at their parent's end")
@@ -82,8 +82,8 @@ def child_talk_lost():
     return rewrite(
         WorkerCore._again,
         (
-            "fresh.talk, fresh.above, fresh.alone = attempt.talk, attempt.above, child.crashes > 0",
-            "fresh.above, fresh.alone = attempt.above, child.crashes > 0",
+            "fresh.talk, fresh.above = attempt.talk, attempt.above",
+            "fresh.above = attempt.above",
         ),
     )
 

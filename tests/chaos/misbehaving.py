@@ -85,10 +85,11 @@ async def check_poison(part: Part, cluster: Cluster, client: triort.Client, how:
     try:
         attempts, generations = await client.run(mishaps.ancestors, 1, 4, how)
     except triort.TaskCrashed as exc:  # the client is the ancestor of all
-        attempts, generations = exc.crash.attempts, 5
-    part.figures[f"poison by {how}, generations from it to who caught it"] = 1 + generations
+        attempts, generations = exc.crash.attempts, 6
+    part.figures[f"poison by {how}, generations from it to who caught it"] = generations
     part.figures[f"poison by {how}, s"] = round(time.monotonic() - start_s, 2)
     part.check(attempts == CRASH_LIMIT, f"poison by {how}: {attempts} attempts, not {CRASH_LIMIT}")
+    part.check(generations == 1, f"poison by {how}: caught {generations} generations above it")
 
 
 async def check_cancelled(
