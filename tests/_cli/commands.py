@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import selectors
 import subprocess
@@ -16,6 +17,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BOUND_S = 30.0
+HASTY = str(Path(__file__).parents[1] / "chaos" / "node.py")
+HASTE = "HEARTBEAT_S=0.5,STALL_S=1.5,STOP_S=3.0,GRACE_S=1.0,FENCE_MARGIN_S=0.5,FENCE_S=4.5"
 WATCHED = str(Path(__file__).with_name("watched_command.py"))
 MODULES = {
     "triort": "triort._cli.main",
@@ -34,8 +37,10 @@ def call(*words: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 class Command:
     """A command that runs; its stdout is read line by line."""
 
-    def __init__(self, words: tuple[str, ...], cwd: Path, version: str | None) -> None:
+    def __init__(self, words: tuple[str, ...], cwd: Path, version: str | None, is_hasty: bool = False) -> None:
         start = ["-m", MODULES[words[0]]] if version is None else [WATCHED, MODULES[words[0]], version]
+        if is_hasty:
+            start = [HASTY, MODULES[words[0]]]
         self.process = subprocess.Popen(
             [sys.executable, *start, *words[1:]],
             cwd=cwd,
@@ -44,6 +49,7 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env={**os.environ, "TRIORT_CHAOS_LIMITS": HASTE},  # read by `HASTY` alone
         )
         self._port = ""
 
@@ -83,10 +89,12 @@ class Commands:
 
     def __init__(self) -> None:
         self.started: list[Command] = []
+        self.are_hasty = False
+        """Whether those that are started from now on give links up within seconds."""
 
     def start(self, *words: str, cwd: Path = ROOT, version: str | None = None) -> Command:
         """Start a command; ``version`` has it watched, and run as that version unless it is empty."""
-        command = Command(words, cwd, version)
+        command = Command(words, cwd, version, self.are_hasty)
         self.started.append(command)
         return command
 

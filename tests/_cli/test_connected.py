@@ -111,6 +111,7 @@ def test_workers_end_with_their_manager(commands: Commands, number: signal.Signa
 
 def test_workers_come_back_to_a_manager_that_has_another_boss(commands: Commands) -> None:
     """More of them than may die in a minute."""
+    commands.are_hasty = True
     cluster = Cluster(commands, 20)
     before = {node["pid"] for node in cluster.worker_nodes()}
     cluster.server.end(signal.SIGKILL)

@@ -31,6 +31,7 @@ def test_managers_join_a_server_that_started_without_any(commands: Commands) -> 
 
 
 def test_a_manager_joins_a_manager_and_the_server_hears_of_its_workers(commands: Commands) -> None:
+    commands.are_hasty = True
     server, middle, leaves, port = commands.small_tree()
     first = commands.start("triort-manager", "--join", f"127.0.0.1:{middle.port_there()}", "-n", "1")
     second = commands.start("triort-manager", "--join", f"127.0.0.1:{leaves[0].port_there()}", "-n", "1")

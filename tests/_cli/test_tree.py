@@ -95,6 +95,7 @@ def pids(port: str) -> set[int]:
 
 
 def test_managers_outlive_their_server_and_serve_the_next_one_with_fresh_workers(commands: Commands) -> None:
+    commands.are_hasty = True
     server, middle, leaves, port = commands.small_tree()
     check_job(port)
     old = pids(port)

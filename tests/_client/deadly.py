@@ -84,6 +84,16 @@ async def parent_of(folder: str, name: str) -> tuple[str, list[int]]:
     raise AssertionError("it has lived")
 
 
+async def deadly_chain(depth: int) -> int:
+    """A leaf that kills its worker each time, below so many ancestors; how far above it that is caught."""
+    if not depth:
+        kill_itself()
+    try:
+        return int(await triort.get_runtime().submit(deadly_chain, depth - 1))
+    except triort.TaskCrashed:
+        return depth
+
+
 def note(folder: str, name: str, seconds: float) -> str:
     """Leaves a file for each start."""
     Path(folder, f"{name} {os.getpid()} {time.time_ns()}").touch()

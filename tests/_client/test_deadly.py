@@ -57,6 +57,14 @@ async def test_a_task_that_kills_costs_its_parent_and_others_little(client, tmp_
     assert len(list(tmp_path.iterdir())) == 1 + (status.blamed > CRASH_LIMIT)
 
 
+@pytest.mark.parametrize("num_workers", [1, 2])
+async def test_a_deadly_task_is_caught_by_its_parent_also_where_all_its_ancestors_share_its_worker(num_workers):
+    async with triort.open_cluster(num_workers) as client:
+        with trio.fail_after(30):
+            assert await client.run(deadly.deadly_chain, 4) == 1
+            assert (await client.status()).losses < 5 * CRASH_LIMIT
+
+
 async def test_only_the_task_on_the_cpu_is_blamed(tmp_path):
     """One worker with a suspended parent, its child on the CPU, and tasks in its queue is killed from outside."""
     async with triort.open_cluster(1) as client:
