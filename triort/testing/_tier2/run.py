@@ -30,7 +30,7 @@ from triort.testing._trio.run import run
 from triort.testing._trio.schedule import schedule_named
 
 LOOK_S = 5e-3
-LOOK_MAX_S = 0.05
+LOOK_MAX_S = 0.5
 """While nothing happens, it is looked less and less often whether something has."""
 LOOK_AT_QUIET_S = 1.0
 """So often the books are looked at anyway."""
