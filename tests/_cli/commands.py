@@ -15,10 +15,10 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
+from tests.chaos import node
+
 ROOT = Path(__file__).resolve().parents[2]
 BOUND_S = 30.0
-HASTY = str(Path(__file__).parents[1] / "chaos" / "node.py")
-HASTE = "HEARTBEAT_S=0.5,STALL_S=1.5,STOP_S=3.0,GRACE_S=1.0,FENCE_MARGIN_S=0.5,FENCE_S=4.5"
 WATCHED = str(Path(__file__).with_name("watched_command.py"))
 MODULES = {
     "triort": "triort._cli.main",
@@ -40,7 +40,7 @@ class Command:
     def __init__(self, words: tuple[str, ...], cwd: Path, version: str | None, is_hasty: bool = False) -> None:
         start = ["-m", MODULES[words[0]]] if version is None else [WATCHED, MODULES[words[0]], version]
         if is_hasty:
-            start = [HASTY, MODULES[words[0]]]
+            start = [node.__file__, MODULES[words[0]]]
         self.process = subprocess.Popen(
             [sys.executable, *start, *words[1:]],
             cwd=cwd,
@@ -49,7 +49,7 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            env={**os.environ, "TRIORT_CHAOS_LIMITS": HASTE},  # read by `HASTY` alone
+            env={**os.environ, node.LIMITS: node.as_text(node.SHORT)},  # which `node` alone reads
         )
         self._port = ""
 

@@ -26,7 +26,7 @@ import psutil
 import trio
 
 from tests.chaos import records
-from tests.chaos.node import LIMITS
+from tests.chaos.node import LIMITS, as_text
 from tests.chaos.nodes import ROOT, End, Node, free_port, workers_of
 from tests.chaos.proxy import Proxy
 
@@ -102,7 +102,7 @@ def layout(
     environment = {
         **os.environ,
         TOKEN: token,
-        LIMITS: ",".join(f"{name}={value}" for name, value in limits.items()),
+        LIMITS: as_text(limits),
         records.FOLDER: str(folder / "records"),
         "TMPDIR": str(folder / "tmp"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),

@@ -24,18 +24,11 @@ from tests.chaos.analysis import gather, tell
 from tests.chaos.cluster import Cluster, open_cluster
 from tests.chaos.kills import check_whole, tell_load
 from tests.chaos.load import Load
+from tests.chaos.node import SHORT
 from tests.chaos.nodes import ROOT
 from tests.chaos.report import Part
 from triort._model import limits
 
-SHORT = {
-    "HEARTBEAT_S": 0.5,
-    "STALL_S": 1.5,
-    "STOP_S": 3.0,
-    "GRACE_S": 1.0,
-    "FENCE_MARGIN_S": 0.5,
-    "FENCE_S": 4.5,
-}
 CLIENT_S_MAX = 15.0  # the client, in this process, has the product's times: it must outlive all cuts
 INSIDE = "TRIORT_CHAOS_NAMESPACE"
 PAUSE_S = 1.0

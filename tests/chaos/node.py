@@ -9,10 +9,25 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 LIMITS = "TRIORT_CHAOS_LIMITS"
 NAME = "triort._model.limits"
+SHORT = {
+    "HEARTBEAT_S": 0.5,
+    "STALL_S": 1.5,
+    "STOP_S": 3.0,
+    "GRACE_S": 1.0,
+    "FENCE_MARGIN_S": 0.5,
+    "FENCE_S": 4.5,
+}
+"""Sessions that live for seconds."""
+
+
+def as_text(limits: Mapping[str, float]) -> str:
+    """Limits as the environment has them."""
+    return ",".join(f"{name}={value}" for name, value in limits.items())
 
 
 def set_limits(text: str) -> None:

@@ -16,9 +16,9 @@ import triort
 from tests.chaos import plan, tasks
 from tests.chaos.analysis import gather, tell
 from tests.chaos.cluster import Cluster, open_cluster
-from tests.chaos.cuts import SHORT
 from tests.chaos.kills import check_whole, tell_load
 from tests.chaos.load import Load
+from tests.chaos.node import SHORT
 from tests.chaos.nodes import ROOT
 from tests.chaos.report import Part
 
