@@ -1,9 +1,9 @@
 """How a client outlives its links: a server with a journal knows its jobs, also the one that is started next.
 
 The link of a client is a session, which survives breaks by itself. When it has ended for good, and the server had a
-journal, the client dials on for a lease. Whoever answers knows each job that was accepted; the client
-attaches to those and sends the others again, under the same numbers, so none is taken twice. What it has heard already
-it is told again, and drops.
+journal, the client dials on for a lease. Whoever answers knows each job that was accepted; the client attaches to those
+and sends the others again, under the same numbers, so none is taken twice. What it has heard already it is told again,
+and drops.
 """
 
 from __future__ import annotations
