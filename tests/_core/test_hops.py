@@ -135,6 +135,7 @@ def test_what_was_sent_over_an_ended_link_is_lost_and_the_blamed_one_says_why(si
     assert site.boss.out_lost == [Loss(Address(1), False, b"")]
     assert site.ledger.lost == [Loss(Address(2), True, b"crash")]
     assert nothing_left(site.a, site.boss)
+    assert not site.a.out_tasks
 
 
 def test_the_ancestors_of_the_blamed_one_on_its_worker_are_to_run_apart_from_it(site: Site) -> None:
