@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from triort._model.errors import StartupError
-from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S
+from triort._model.limits import DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, RETRY_WAIT_MAX_S
 from triort._node.journal import JournalStore
 from triort._node.machine import Retry
 from triort._node.spawned import WorkerExit
@@ -189,8 +189,9 @@ class SimMachine:
         raise StartupError(f"cannot connect to {host}:{port}: connection refused (attempts: {attempt})")
 
     async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
-        """Wait so long, and until somebody listens there: who dials for ever would keep the cluster from rest."""
-        await trio.sleep(wait_s)
+        """Wait so long, and until somebody listens there: who dials for ever would keep the cluster from rest. So would
+        who is refused for ever, because the one that listens has no boss: at last he waits idly."""
+        await self.wait_for(trio.Event(), trio.current_time() + wait_s, idly=wait_s >= RETRY_WAIT_MAX_S)
         while port not in self.cluster.listeners:
             await self.cluster.opened.park()
 
