@@ -137,7 +137,7 @@ class Manager(ServerBase):
             return True
         if is_healthy(self._boss_conn):
             return False
-        self.sel.put_nowait(self._on_end, self._boss_conn, Direction.ABOVE, "another boss has come")
+        self.sel.put_nowait(self._on_end, self._boss_conn, "another boss has come")
         return True
 
     async def _serve(self, boss: Boss) -> None:

@@ -171,7 +171,7 @@ class ServerBase(NodeCore):
             pass
         except (trio.BrokenResourceError, ProtocolError) as exc:
             reason = f"{type(exc).__name__}: {exc}"
-        self.sel.put_nowait(self._on_end, conn, direction, reason)
+        self.sel.put_nowait(self._on_end, conn, reason)
 
     async def run_scheduler(self) -> None:
         """The one task that owns the books; returns when `running` is false."""
@@ -216,7 +216,7 @@ class ServerBase(NodeCore):
                 self.break_off(conn, "a message could not be handled")
                 return
 
-    def _on_end(self, conn: Connection, direction: Direction, reason: str) -> None:
+    def _on_end(self, conn: Connection, reason: str) -> None:
         if self.break_off(conn, reason) and self.running:
             level = logging.WARNING if reason else logging.INFO
             self.logger.log(level, "%s: the link to %s has ended: %s", self.name, conn.name, reason or "in order")
