@@ -23,10 +23,11 @@ class Watch:
             yield from all_tried
             return
         with self._capture.global_and_fixture_disabled():
-            yield from _shown(name, num_seeds, all_tried)
+            yield from shown(name, num_seeds, all_tried)
 
 
-def _shown(name: str, num_seeds: int, all_tried: Iterator[Tried]) -> Iterator[Tried]:
+def shown(name: str, num_seeds: int, all_tried: Iterator[Tried]) -> Iterator[Tried]:
+    """The same seeds, with a bar on stderr meanwhile."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -90,10 +90,10 @@ def found(module: str, name: str) -> Scenario:
     return SCENARIOS[module, name]
 
 
-def try_one(module: str, name: str, seed: int) -> Tried:
-    """Run one seed of a scenario, in any process."""
+def try_one(module: str, name: str, seed: int, tiers: Sequence[int] = ()) -> Tried:
+    """Run one seed of a scenario, in any process; in the scenario's own tiers if no others are given."""
     described = found(module, name)
-    return try_seed(seed, described.make, tiers=described.tiers)
+    return try_seed(seed, described.make, tiers=tiers or described.tiers)
 
 
 def explain_one(

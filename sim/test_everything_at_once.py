@@ -13,6 +13,11 @@ def test_any_mix_of_faults_is_survived(seed: int) -> Plan:
     return generate(seed)
 
 
+@scenario(seeds=24)
+def test_any_mix_of_faults_is_survived_by_small_loads(seed: int) -> Plan:
+    return generate(seed, size=12)
+
+
 @scenario(seeds=30)
 def test_without_faults_every_job_ends_as_it_would_in_one_process(seed: int) -> Plan:
     return generate(seed, faults=Faults.none())
