@@ -38,7 +38,7 @@ def away(seed: int, low_s: float, high_s: float) -> Plan:
 
 @scenario(seeds=SEEDS, marks=("a client leaves with a job open",))
 def test_the_jobs_of_a_client_that_dies_end_with_its_lease(seed: int) -> Plan:
-    return with_faults(patient(seed), fault(FaultKind.CLIENT_DEATH, "c0", 0.5 + seed))
+    return with_faults(patient(seed), fault(FaultKind.CLIENT_DEATH, "c0", Draws(seed).uniform(0.5, 20.0, "death")))
 
 
 @scenario(seeds=4, tiers=(2,), marks=("a link is over by time",))
