@@ -18,6 +18,8 @@ class Running:
     root: Address
     """The nearest ancestor, or the task itself, that the boss has given to this worker: what the boss knows of it."""
     handle: Any = None
+    started_ns: int = 0
+    """When, on the node's clock."""
     holds_slot: bool = True
     waits: int = 0
     """How many of the task's own trio tasks wait for children; the slot is free while any does."""

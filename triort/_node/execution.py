@@ -9,16 +9,16 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable
 from types import CodeType, CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trio
 
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
 from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
-from triort._model.marks import sometimes
 from triort._model.outcomes import OutcomeKind
-from triort._node.async_tasks import CURRENT
+from triort._node.async_tasks import BOUNDARY, AsyncCall, AsyncTask, AsyncTasks, awaited
+from triort._node.functions import Function
 from triort._node.page import DONE, UNSENT
 from triort._node.sync_tasks import SyncTasks, SyncWait
 from triort._wire import payload
@@ -33,65 +33,107 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
 
-class AsyncTask:
-    """The handle of an async task: its cancel scope, and when its function has returned."""
-
-    __slots__ = ("ended", "scope")
-
-    def __init__(self, scope: trio.CancelScope) -> None:
-        self.scope = scope
-        self.ended = trio.Event()
+class _Loaded(NamedTuple):
+    function: Function
+    args: Args
+    kwargs: Kwargs
 
 
 class Execution:
-    """Runs the tasks that the core has started."""
+    """Runs the tasks that the core has started: async ones in `async_tasks`, sync ones in `sync_tasks`."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self._clock_ns = worker.clock_ns
         self.sync_tasks = SyncTasks(self._run_batch)
-        self.nursery: trio.Nursery | None = None
+        self.async_tasks = AsyncTasks(self)
         self._until_ns = 0
-        self._to_spawn: list[tuple[Running, Call, Args, Kwargs]] = []
-        self.boundary: set[CodeType] = {Execution._run_async.__code__}
+        self._next_sync: Running | None = None
+        """A started task whose turn it is, left to the worker's loop."""
+        self._to_spawn: list[AsyncCall] = []
+        self.boundary: set[CodeType] = {BOUNDARY}
         """Where async code is called, by triort or (for tasks in users' nurseries) by trio's loop."""
 
-    def step(self, until_ns: int) -> bool:
-        """Start and resume what is ready, until the books or the time say that the loop is to look; false when there
-        was nothing. Called in the loop."""
+    @property
+    def has_ready(self) -> bool:
+        """Whether the worker's loop has something to start or to resume."""
+        core = self.worker.core
+        return bool(self.sync_tasks.resumable or self._next_sync or (core.backlog and not core.occupied))
+
+    def begin_slice(self) -> None:
+        """From now on tasks may run for `FLUSH_US`, before the worker's loop is to look."""
+        self._until_ns = self._clock_ns() + FLUSH_US * 1000
+
+    @property
+    def is_slice_over(self) -> bool:
+        """Whether the worker's loop is to look: for the time, for results that wait, for what the books say."""
+        worker = self.worker
+        return bool(worker.core.events) or worker.results >= FLUSH_RESULTS_MAX or self._clock_ns() > self._until_ns
+
+    def step(self) -> bool:
+        """Start and resume what is ready, until the loop is to look; false when there was nothing. Called in the
+        loop."""
         sync_tasks = self.sync_tasks
-        self._until_ns = until_ns
         if sync_tasks.resumable:
             wait = sync_tasks.resumable.pop(0)
             self.worker.waits.end(wait.running)
             sync_tasks.resume(wait)
-        elif self.worker.core.backlog and not self.worker.core.occupied:
+        elif self.has_ready:
             sync_tasks.start_batch()
         else:
             return False
-        if self._to_spawn:
-            assert self.nursery is not None
-            for call in self._to_spawn:
-                self.nursery.start_soon(self._run_async, *call)
-            self._to_spawn.clear()
+        for call in self._to_spawn:
+            self.async_tasks.start(call)
+        self._to_spawn.clear()
         return True
+
+    def next_async(self) -> AsyncCall | None:
+        """Start the next task, if it is an async one: for a runner that has ended another one, or is about to wait for
+        one. None when there is none, or when it is the turn of the worker's loop."""
+        worker = self.worker
+        if worker.core.events:
+            worker.act()
+        if self._next_sync is not None or self.sync_tasks.resumable or self.is_slice_over:
+            return None
+        running = worker.core.next_task()
+        if running is None:
+            return None
+        function = worker.functions.known(running.attempt.spec.function)
+        if function is None or not function.is_async:
+            self._next_sync = running
+            return None
+        loaded = self._load(running)
+        return None if loaded is None else AsyncCall(running, loaded.function.call, loaded.args, loaded.kwargs)
 
     def _run_batch(self) -> None:
         """Run ready tasks one after the other; in a greenlet, and without trio's context."""
-        worker = self.worker
-        core = worker.core
+        core = self.worker.core
         while True:
-            running = core.next_task()
+            running, self._next_sync = self._next_sync, None
+            running = running or core.next_task()
             if running is None:
                 return
             self._start(running)
-            if core.events or worker.results >= FLUSH_RESULTS_MAX or self._clock_ns() > self._until_ns:
+            if self.is_slice_over:
                 return
 
     def _start(self, running: Running) -> None:
         """Load function and arguments and run the task, a sync one until its end."""
+        if running.cancelled:  # while it was left to the loop
+            self.end(running, OutcomeKind.CANCELLED, b"")
+            return
+        loaded = self._load(running)
+        if loaded is None:
+            return
+        if loaded.function.is_async:
+            self._to_spawn.append(AsyncCall(running, loaded.function.call, loaded.args, loaded.kwargs))
+        else:
+            self._run_sync(running, loaded.function.call, loaded.args, loaded.kwargs)
+
+    def _load(self, running: Running) -> _Loaded | None:
+        """What is to be called, and with which arguments; None if that fails, which is the task's outcome."""
         worker, attempt = self.worker, running.attempt
-        start_ns = self._clock_ns()
+        running.started_ns = self._clock_ns()
         function = worker.functions.known(attempt.spec.function)
         if worker.results and (function is None or not 0 < function.cost_ns <= FLUSH_US * 1000):
             worker.flush()
@@ -105,13 +147,11 @@ class Execution:
         except BaseException as exc:  # the user's modules and classes run here: anything may come
             failure = payload.dump_failure(exc)
             worker.leave()
-            self._return(running, OutcomeKind.ERROR, failure, start_ns)
-            return
+            self.end(running, OutcomeKind.ERROR, failure)
+            return None
         if function.is_async:
             worker.leave()
-            self._to_spawn.append((running, function.call, args, kwargs))
-        else:
-            self._run_sync(running, function.call, args, kwargs, start_ns)
+        return _Loaded(function, args, kwargs)
 
     def boundary_of(self, running: Running) -> set[CodeType]:
         """Where triort calls the task's function: frames below these are not the task's. For a sync task trio's loop is
@@ -126,81 +166,47 @@ class Execution:
             self.sync_tasks.wake(handle, interrupt=True)
         elif isinstance(handle, AsyncTask):
             handle.scope.cancel()
-            assert self.nursery is not None
-            self.nursery.start_soon(self._watch_stop, running, handle)
+            handle.ended = trio.Event()
+            assert self.async_tasks.nursery is not None
+            self.async_tasks.nursery.start_soon(self._watch_stop, running, handle.ended)
 
-    async def _watch_stop(self, running: Running, handle: AsyncTask) -> None:
+    async def _watch_stop(self, running: Running, ended: trio.Event) -> None:
         """A cancelled async task has the grace time to end, not counting its waits for children (who have their own);
         after that, this process goes."""
         held_s = 0.0
-        while not handle.ended.is_set():
+        while not ended.is_set():
             with trio.move_on_after(GRACE_LOOK_S):
-                await handle.ended.wait()
+                await ended.wait()
             held_s += GRACE_LOOK_S if running.holds_slot else 0.0
-            if held_s >= GRACE_S and not handle.ended.is_set():
+            if held_s >= GRACE_S and not ended.is_set():
                 name = running.attempt.spec.function_name
                 reason = f"{self.worker.name}: task {name} did not end {GRACE_S} s after its cancel\n"
                 self.worker.enter(running)  # so that the boss knows whom to blame
                 self.worker.process.exit(EXIT_STUCK, reason)
 
-    def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs, start_ns: int) -> None:
+    def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
         """One sync task, from its start to its outcome; it is on the CPU already."""
         try:
             value = contextvars.Context().run(_call_user, call, args, kwargs)
         except BaseException as exc:  # every way to leave a user's function is an outcome
-            kind, data = self._failure(running, exc)
+            kind, data = self.failure_of(running, exc)
         else:
             if type(value) is CoroutineType:
                 self.worker.leave()
-                self._to_spawn.append((running, _awaited, (value,), {}))
+                self._to_spawn.append(AsyncCall(running, awaited, (value,), {}))
                 return
-            kind, data = self._value(value)
+            kind, data = self.value_of(value)
         self.worker.leave()
-        self._return(running, kind, data, start_ns)
+        self.end(running, kind, data)
 
-    async def _run_async(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
-        """One async task, from its start to its outcome; runs in its own trio task."""
+    def stopped(self, running: Running) -> tuple[int, bytes]:
+        """The outcome of an async task that its scope has ended."""
+        return (OutcomeKind.CANCELLED, b"") if running.cancelled else self._timeout(running)
+
+    def end(self, running: Running, kind: int, data: bytes) -> None:
+        """A started task has its outcome; its code has left the CPU."""
         worker = self.worker
-        start = self._clock_ns()
-        if running.cancelled:  # since it was taken from the backlog: its function is not called any more
-            sometimes("an async task is cancelled before its first step")
-            if call is _awaited:
-                args[0].close()
-            self._end_async(running, OutcomeKind.CANCELLED, b"", start)
-            return
-        CURRENT.set((worker, running))
-        worker.enter(running)
-        deadline = running.attempt.deadline
-        scope = trio.CancelScope(deadline=float("inf") if deadline is None else deadline)
-        handle = running.handle = AsyncTask(scope)
-        failure: BaseException | None = None
-        value: Any = None
-        try:
-            with scope:
-                value = await call(*args, **kwargs)
-        except trio.Cancelled:
-            raise  # the worker itself ends
-        except BaseException as exc:
-            failure = exc
-        if failure is not None:
-            kind, data = self._failure(running, failure)
-        elif scope.cancelled_caught and not running.cancelled:
-            kind, data = self._timeout(running)
-        else:
-            kind, data = self._value(value)
-        CURRENT.set(None)
-        worker.leave()
-        handle.ended.set()
-        self._end_async(running, kind, data, start)
-
-    def _end_async(self, running: Running, kind: int, data: bytes, start_ns: int) -> None:
-        self._return(running, kind, data, start_ns)
-        self.worker.act()
-        self.worker.wake()
-
-    def _return(self, running: Running, kind: int, data: bytes, start_ns: int) -> None:
-        worker = self.worker
-        took_ns = self._clock_ns() - start_ns - worker.waits.take_ns(running)
+        took_ns = self._clock_ns() - running.started_ns - worker.waits.take_ns(running)
         function = worker.functions.known(running.attempt.spec.function)
         if function is not None:
             function.cost_ns = took_ns if not function.cost_ns else 0.8 * function.cost_ns + 0.2 * took_ns
@@ -214,7 +220,8 @@ class Execution:
         if running.attempt.deadline is not None:
             worker.waits.publish()
 
-    def _value(self, value: Any) -> tuple[int, bytes]:
+    def value_of(self, value: Any) -> tuple[int, bytes]:
+        """The outcome of a task that has returned."""
         try:
             return OutcomeKind.VALUE, payload.dumps(value)
         except BaseException as exc:  # pickling runs the user's code, too
@@ -223,7 +230,8 @@ class Execution:
             error = RemoteError(type(exc).__qualname__, f"the result ({kind}) cannot be pickled: {reason}")
             return OutcomeKind.ERROR, payload.dump_failure(error)
 
-    def _failure(self, running: Running, exc: BaseException) -> tuple[int, bytes]:
+    def failure_of(self, running: Running, exc: BaseException) -> tuple[int, bytes]:
+        """The outcome of a task that has raised."""
         if isinstance(exc, TaskInterrupted) and not running.cancelled and running.attempt.deadline is not None:
             return self._timeout(running)
         return OutcomeKind.ERROR, payload.dump_failure(exc)
@@ -238,7 +246,3 @@ _call_user: Callable[[Call, Args, Kwargs], Any] = eval(
 """Calls a user's function from a frame that is not triort's, so that a builtin as a task can be interrupted, too."""
 
 _SYNC_BOUNDARY: set[CodeType] = {Execution._run_sync.__code__}
-
-
-async def _awaited(value: Any) -> Any:
-    return await value

@@ -140,10 +140,11 @@ class Future:
             self._event = trio.Event()
         event = self._event
         worker.waits.begin(owner, self, math.inf if is_next else trio.current_effective_deadline())
-        worker.wake()
+        worker.go_on()
         try:
             await event.wait()
         finally:
+            worker.execution.begin_slice()
             worker.waits.end(owner, self)
 
     async def _wait_all(self) -> Any:

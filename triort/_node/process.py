@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import trio
 
 from triort._model.errors import TaskInterrupted
-from triort._node.async_tasks import StepWatch
 from triort._node.interrupts import Allowed, allowed_for, files_above
+from triort._node.steps import StepWatch
 
 if TYPE_CHECKING:
     from triort._node.worker import Worker

@@ -23,10 +23,10 @@ from triort._core.links import Link
 from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
 from triort._model.errors import ProtocolError, UsageError
 from triort._model.ids import NodeId
-from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US
 from triort._model.messages import Forget, Started
 from triort._node.assignment import WorkerAssignment
-from triort._node.execution import AsyncTask, Execution
+from triort._node.async_tasks import AsyncTask
+from triort._node.execution import Execution
 from triort._node.functions import Functions
 from triort._node.futures import Future
 from triort._node.machine import Page
@@ -75,7 +75,7 @@ class Worker:
         try:
             with self.process.attach(self):
                 async with trio.open_nursery() as nursery:
-                    self.execution.nursery = nursery
+                    self.execution.async_tasks.nursery = nursery
                     nursery.start_soon(self.conn.run_writer)
                     self.conn.send_nowait(Started(1, self.name, self.process.pid))
                     try:
@@ -131,6 +131,21 @@ class Worker:
         if self._sleep is not None:
             self._sleep.cancel()
 
+    def go_on(self) -> None:
+        """A task waits: start the next one, or tell the boss what has come of it. Called in a trio task of ours."""
+        call = self.execution.next_async()
+        if call is not None:
+            self.execution.async_tasks.start(call)
+        else:
+            self.go_on_elsewhere()
+
+    def go_on_elsewhere(self) -> None:
+        """No async task is to be started here: what else there is, is for the loop."""
+        if self.core.events or self.execution.has_ready:
+            self.wake()
+        else:
+            self.flush()
+
     def _read(self, mail: list[Any]) -> None:
         self._take_in(mail)
         self.act()
@@ -164,14 +179,15 @@ class Worker:
 
     def _step(self) -> bool:
         """Run what is ready, for about a millisecond; false when there was nothing."""
-        until_ns = self.clock_ns() + FLUSH_US * 1000
+        execution = self.execution
+        execution.begin_slice()
         worked = False
         self.core.now = self.clock()
-        while self.execution.step(until_ns):
+        while execution.step():
             worked = True
             if self.core.events:
                 self.act()
-            if self.results >= FLUSH_RESULTS_MAX or self.clock_ns() > until_ns:
+            if execution.is_slice_over:
                 break
         if worked:
             self.flush()
@@ -181,7 +197,7 @@ class Worker:
         """Send what is to be sent; ``keep`` is how many tasks are not offered to the boss."""
         core = self.core
         core.offer((0 if core.occupied else 1) if keep is None else keep)
-        idle = not (core.backlog or core.occupied or self.sync_tasks.resumable or core.events)
+        idle = not (core.occupied or core.events or core.backlog or self.execution.has_ready)
         self.output.flush()
         for conn, message, parts in core.flush(idle):
             conn.send_nowait(message, parts)  # type: ignore[attr-defined]

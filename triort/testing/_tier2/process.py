@@ -251,9 +251,10 @@ class SimProcess(Silent):
         self.cluster.tell(Kind.DIED, self.name, number=blamed, detail=how)
         self._wire.die(self.name)
         self._release_waits()
-        if self.worker is not None and self.worker.execution.nursery is not None:
-            self.worker.execution.nursery.cancel_scope.cancel()
-            take_shields_off(self.worker.execution.nursery.parent_task)
+        nursery = None if self.worker is None else self.worker.execution.async_tasks.nursery
+        if nursery is not None:
+            nursery.cancel_scope.cancel()
+            take_shields_off(nursery.parent_task)
         if self._ended is not None:
             self._ended.set()
         self._tell_exit(WorkerExit(self.node_id, self.pid, code, number, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import trio
 
-from triort._node.async_tasks import CURRENT
+from triort._node.steps import CURRENT
 from triort._node.worker import Worker
 from triort.testing._tier2.process import SimProcess
 

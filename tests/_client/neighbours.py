@@ -1,0 +1,64 @@
+"""Async tasks that run one after the other on one worker, and might leave something behind."""
+
+from contextvars import ContextVar
+
+import trio
+
+import triort
+
+SEEN: ContextVar[int] = ContextVar("seen", default=-1)
+LEFT: list[object] = []
+
+
+async def see_and_set(number: int) -> int:
+    """What an earlier task may have set, before and after a wait."""
+    before = SEEN.get()
+    SEEN.set(number)
+    await trio.lowlevel.checkpoint()
+    assert SEEN.get() == number
+    return before
+
+
+async def sleep_with_deadline(number: int) -> int:
+    with trio.move_on_after(0.01):
+        await trio.sleep_forever()
+    return number
+
+
+async def sleep(number: int) -> int:
+    await trio.sleep(0.001)
+    return number
+
+
+async def leave_a_scope_open() -> None:
+    scope = trio.CancelScope()
+    LEFT.append(scope)
+    scope.__enter__()
+
+
+async def cancel_what_was_left() -> None:
+    for scope in LEFT:
+        assert isinstance(scope, trio.CancelScope)
+        scope.cancel()
+
+
+async def outlive_a_child_that_times_out() -> list[int]:
+    rt = triort.get_runtime()
+    try:
+        await rt.options(timeout_s=0.02).submit(trio.sleep_forever)
+    except triort.TaskTimeout:
+        pass
+    return await rt.map(sleep, range(20))
+
+
+async def in_a_nursery_of_its_own(number: int) -> int:
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(trio.lowlevel.checkpoint)
+        nursery.start_soon(see_and_set, number)
+    return SEEN.get()
+
+
+async def deep(depth: int) -> int:
+    """A chain of tasks that all wait."""
+    return 1 if depth == 0 else 1 + await triort.get_runtime().submit(deep, depth - 1)
