@@ -12,7 +12,7 @@ import msgspec
 
 from triort._model.limits import CONTROL_BYTES_MAX
 
-WORKER_ENTRY = "triort._node.worker:run_worker"
+WORKER_ENTRY = "triort._node.worker_entry:run_worker"
 
 
 class WorkerAssignment(msgspec.Struct, frozen=True, array_like=True):

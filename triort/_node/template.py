@@ -41,7 +41,7 @@ from triort._node.assignment import Command, Exited, Failed, Kill, Ready, Report
 from triort._node.forked import close_all_but, die_with_parent, run_entry
 from triort._node.killing import kill_group, kill_session
 
-PRELOAD = ("trio", "msgspec", "greenlet", "cloudpickle", "triort._node.worker")
+PRELOAD = ("trio", "msgspec", "greenlet", "cloudpickle", "triort._node.worker_entry")
 
 
 @attrs.frozen

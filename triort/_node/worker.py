@@ -11,7 +11,6 @@ or when there is nothing to do. While sync code is on the CPU the loop stands st
 
 from __future__ import annotations
 
-import socket
 import threading
 import traceback
 from contextlib import suppress
@@ -24,18 +23,16 @@ from triort._core.worker_core import Heard, Running, Settled, Stop, WorkerCore
 from triort._model.errors import ProtocolError, UsageError
 from triort._model.ids import NodeId
 from triort._model.messages import Forget, Started
-from triort._node.assignment import WorkerAssignment
 from triort._node.async_tasks import AsyncTask
 from triort._node.execution import Execution
 from triort._node.functions import Functions
 from triort._node.futures import Future
 from triort._node.machine import Page
-from triort._node.output import TaskOutput, redirected
-from triort._node.page import MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT, SharedPage
+from triort._node.output import TaskOutput
+from triort._node.page import MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT
 from triort._node.process import OwnProcess, Process
 from triort._node.waits import Waits
 from triort._transport.connection import Connection
-from triort._transport.sockets import SocketConnection
 
 EXIT_BUG = 71
 
@@ -293,13 +290,3 @@ class Worker:
     def _is_over(self, running: Running) -> bool:
         deadline = running.attempt.deadline
         return running.cancelled or (deadline is not None and deadline <= self.core.now)
-
-
-def run_worker(assignment: WorkerAssignment) -> None:
-    """The entry of a forked worker; returns when the boss has said shutdown or is gone."""
-    sock = socket.socket(fileno=assignment.link_fd)
-    sock.setblocking(False)
-    page = SharedPage.from_fd(assignment.page_fd)
-    worker = Worker(assignment.node_id, assignment.name, SocketConnection(sock, "boss"), page)
-    with redirected(lambda: worker):
-        trio.run(worker.run)
