@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
-from triort._core.links import Link, _enter_parents, unpack_tasks
+from triort._core.links import Link
 from triort._core.node_core import NodeCore
+from triort._core.unpacking import _enter_parents, unpack_tasks
 
 
 @mutant("all links of a node share one table of what was sent")

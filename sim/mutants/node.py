@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
 from triort._core import demand, node_handlers
+from triort._core.forgetting import Forgetting
+from triort._core.links import Link
 from triort._core.node_core import NodeCore
 from triort._core.statuses import StatusDesk
 
@@ -33,12 +35,12 @@ def losses_forgotten():
 
 @mutant("the blobs of a job that has ended stay below")
 def blobs_stay_below():
-    return rewrite(NodeCore.forget, ("self.outbox.append(Send(employee.conn, Forget(job), ()))", "pass"))
+    return rewrite(Link.forget, ("self.out_forgets.append(job)", "pass"))
 
 
 @mutant("the blobs of a job that has ended stay at the node")
 def blobs_stay_here():
-    return rewrite(NodeCore.forget, ("    self.hops.blobs.pop(job, None)\n", ""))
+    return rewrite(Forgetting.note, ("blobs.pop(job, {})", "blobs.get(job, {})"))
 
 
 @mutant("the want of a boss leaks when tasks are handed over to it")

@@ -6,8 +6,8 @@ from sim.mutants.planting import mutant, rewrite
 from triort._core.backlog import Backlog
 from triort._core.crash_budget import CrashBudget, note_loss
 from triort._core.jobs import JobBooks
-from triort._core.links import unpack_tasks
 from triort._core.suspects import Suspects
+from triort._core.unpacking import unpack_tasks
 from triort._core.worker_core import WorkerCore
 from triort._node.worker_pool import WorkerPool
 

@@ -5,11 +5,12 @@ import pytest
 
 from tests._core.makers import FN, JOB, SPEC, make_attempt, make_spec, submit
 from triort._core.attempts import Attempt, Result
-from triort._core.links import Link, Loss, Send, unpack_tasks
+from triort._core.links import Link, Loss, Send
+from triort._core.unpacking import unpack_tasks
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest
 from triort._model.limits import FRAME_HEADER_BYTES_MAX, PARTS_PER_MESSAGE_MAX
-from triort._model.messages import Blobs, Cancel, Lost, Message, Outcomes, Returned, Submit, Talk
+from triort._model.messages import Blobs, Cancel, Forget, Lost, Message, Outcomes, Returned, Submit, Talk
 
 STORE = {JOB: {FN: b"code", Digest(b"table"): b"data"}}
 
@@ -38,6 +39,7 @@ def test_blobs_go_before_the_tasks_and_once_per_link_and_job() -> None:
     link.place(make_attempt(2))
     assert messages(link) == [Submit(2, [SPEC], [Address(2)], [0], [1])]
     link.forget(JOB)
+    assert messages(link) == [Forget([JOB])]
     link.place(make_attempt(3))
     assert messages(link) == [Blobs(JOB, [FN], [4]), Submit(3, [SPEC], [Address(3)], [0], [1])]
 

@@ -1,11 +1,14 @@
 """Manager and server books: placing, receipts, offers and recalls, cancels, ends of links, forgetting."""
 
+import math
+
 import pytest
 
 from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, one, outcomes, returned, submit
 from triort._core.node_core import Direction
 from triort._model.errors import ProtocolError
-from triort._model.ids import Address
+from triort._model.ids import Address, Digest
+from triort._model.limits import FORGET_BYTES, FORGET_S
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -198,14 +201,31 @@ def test_a_message_to_a_waiting_task_waits_with_it() -> None:
     assert node.below("w0", Waiting(1, 1))[:2] == [("w0", one(2, 2)), ("w0", Talk(Address(2), 2))]
 
 
-def test_a_forgotten_job_leaves_nothing_here_and_below() -> None:
+def test_a_forgotten_job_leaves_nothing_here_and_soon_nothing_below() -> None:
     node = Node(2)
     node.above(*submit(1))
     node.below("w0", *outcomes(1))
-    assert node.above(Forget(JOB)) == [("w0", Forget(JOB)), ("w1", Forget(JOB))]
+    assert node.above(Forget([JOB])) == []
     assert (node.core.hops.blobs, node.link("w0").known) == ({}, {})
     assert node.core.boss is not None
     assert node.core.boss.known == {}
+    node.core.now = node.core.next_deadline()
+    assert node.core.now == FORGET_S
+    assert node.sent() == [("w0", Forget([JOB])), ("w1", Forget([JOB]))]
+    assert node.core.next_deadline() == math.inf
+
+
+def test_a_forgotten_job_is_told_with_what_is_told_next() -> None:
+    node = Node(2)
+    node.above(Forget([JOB]))
+    node.above(*blobs())
+    assert node.above(*submit(1))[-1] == ("w0", Forget([JOB]))
+
+
+def test_a_job_of_large_blobs_is_forgotten_at_once() -> None:
+    node = Node(1)
+    node.above(Blobs(JOB, [Digest(b"large")], [FORGET_BYTES]), [bytes(FORGET_BYTES)])
+    assert node.above(Forget([JOB])) == [("w0", Forget([JOB]))]
 
 
 def test_blobs_are_kept_for_those_below_and_not_sent_back() -> None:

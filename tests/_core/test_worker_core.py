@@ -137,7 +137,7 @@ def test_the_number_of_tasks_is_told_at_rest_or_when_it_has_changed_much(bench: 
 
 
 def test_a_forgotten_job_leaves_nothing(bench: Bench) -> None:
-    bench.boss(Forget(JOB))
+    bench.boss(Forget([JOB]))
     assert (bench.core.hops.blobs, bench.core.boss.known) == ({}, {})
 
 

@@ -67,8 +67,8 @@ def test_control_overtakes_bulk_and_the_rest_does_not() -> None:
     queue = Outgoing()
     bulk, later = submit(1, b"x" * BULK), submit(2, b"y")
     control = [note(m.Want(1)), note(m.Waiting(1, 2)), note(m.StatusRequest(1)), note(m.Shutdown())]
-    push(queue, bulk, later, *control, note(m.Forget(JobId(1))))
-    assert drain(queue) == [*control, bulk, later, note(m.Forget(JobId(1)))]
+    push(queue, bulk, later, *control, note(m.Forget([JobId(1)])))
+    assert drain(queue) == [*control, bulk, later, note(m.Forget([JobId(1)]))]
     assert queue.pending_bytes == 0
 
 

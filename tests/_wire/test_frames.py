@@ -90,7 +90,7 @@ EVERY_MESSAGE: list[m.Received] = [
     (m.Lost([Address(2)], [False], [0], [0]), [b""]),
     (m.Cancel([Address(2)]), []),
     talk(b"hello"),
-    (m.Forget(JobId(1)), []),
+    (m.Forget([JobId(1), JobId(2)]), []),
     (m.Crashed(JobId(1), 2), [b"cr"]),
     (m.Waiting(1, 2), []),
     (m.Update(-1, 2), []),

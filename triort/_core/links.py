@@ -14,20 +14,19 @@ import attrs
 
 from triort._core.attempts import Attempt, Result
 from triort._core.packing import batched, spec_columns
-from triort._model.errors import ProtocolError
-from triort._model.ids import Address, Digest, JobId, show_address
+from triort._model.ids import Address, Digest, JobId
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.marks import buggify
 from triort._model.messages import (
     Blobs,
     Cancel,
+    Forget,
     Lost,
     Message,
     Outcomes,
     Returned,
     Submit,
     Talk,
-    TaskBatch,
     TaskSpec,
 )
 
@@ -85,6 +84,8 @@ class Link:
     out_lost: list[Loss] = attrs.Factory(list)
     out_talk: list[tuple[Address, bytes]] = attrs.Factory(list)
     out_cancels: list[Address] = attrs.Factory(list)
+    out_forgets: list[JobId] = attrs.Factory(list)
+    """Jobs that have ended: the peer is told with what it is told next, or after a while."""
     touched: list[Link] = attrs.Factory(list)
     """The node's list of links about which something has changed since its last flush; each is in it once."""
     is_touched: bool = False
@@ -184,6 +185,10 @@ class Link:
             cancels, self.out_cancels = self.out_cancels, []
             for addresses in batched(cancels, PARTS_PER_MESSAGE_MAX):
                 outbox.append(Send(self.conn, Cancel(addresses), ()))
+        if self.out_forgets:
+            forgets, self.out_forgets = self.out_forgets, []
+            for jobs in batched(forgets, PARTS_PER_MESSAGE_MAX):
+                outbox.append(Send(self.conn, Forget(jobs), ()))
 
     def _flush_tasks(
         self, kind: type[Submit | Returned], tasks: list[Attempt], outbox: list[Send], blobs: BlobStore, now: float
@@ -245,54 +250,11 @@ class Link:
         outbox.append(Send(self.conn, message, parts))
 
     def forget(self, job: JobId) -> None:
-        """The job has ended: the peer drops its blobs, too."""
-        self.known.pop(job, None)
+        """The job has ended: a peer below drops its blobs, too."""
+        if self.known.pop(job, None) is not None and self.below:
+            self.out_forgets.append(job)
 
     def clear(self) -> None:
         """The node begins anew. Attempts know their links, and the garbage collector does not look into attempts."""
         for table in (self.received, self.sent, self.losses, self.out_tasks, self.out_returned):
             table.clear()
-
-
-def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: float) -> list[Attempt]:
-    """The attempts of a batch, entered into ``link.received``; an address that is open there is a protocol error, and
-    so is a task whose function has not come before it."""
-    link.batch_read = message.batch
-    for spec in message.specs:
-        known = link.known.get(spec.job, ())
-        if spec.function not in known or not all(digest in known for digest in spec.blobs):
-            raise ProtocolError(f"{link.name} sent tasks without their blobs")
-    received = link.received
-    attempts = []
-    for address, index, payload in zip(message.addresses, message.spec_of, parts, strict=True):
-        if address in received:
-            raise ProtocolError(f"{link.name} sent task {show_address(address)} twice")
-        attempt = Attempt(address, message.specs[index], payload, link)
-        received[address] = attempt
-        attempts.append(attempt)
-    if link.below:
-        _enter_parents(link, message, attempts)
-    for index, seconds in message.seconds_left.items():
-        attempts[index].deadline = now + seconds
-    for index in message.alone:
-        attempts[index].alone = True
-    return attempts
-
-
-def unpack_losses(message: Lost, parts: Sequence[bytes]) -> list[Loss]:
-    """What a peer has lost."""
-    beside = set(message.beside)
-    columns = zip(message.addresses, message.blamed, parts, strict=True)
-    return [Loss(address, blamed, crash, i in beside) for i, (address, blamed, crash) in enumerate(columns)]
-
-
-def _enter_parents(link: Link, message: TaskBatch, attempts: list[Attempt]) -> None:
-    if len(message.parents) != len(attempts):
-        raise ProtocolError(f"{link.name} sent tasks without their parents")
-    for attempt, address in zip(attempts, message.parents, strict=True):
-        parent = link.sent.get(address)
-        if parent is None:
-            raise ProtocolError(f"{link.name} sent a child of task {show_address(address)}, which it does not have")
-        attempt.parent = address
-        is_given = parent.origin is None or not parent.origin.below
-        attempt.above = address if is_given else parent.above

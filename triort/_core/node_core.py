@@ -16,6 +16,7 @@ from triort._core.crash_budget import note_loss
 from triort._core.demand import grant_offers, pull_back, recall_from_worker
 from triort._core.directions import Direction as Direction
 from triort._core.draining import DrainDesk
+from triort._core.forgetting import Forgetting
 from triort._core.hops import Hops, Owner
 from triort._core.id_ranges import IdRanges
 from triort._core.links import Link, Loss, Send
@@ -27,7 +28,7 @@ from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
 from triort._model.marks import sometimes
-from triort._model.messages import Crashed, Forget, Log, Message, Print, Shutdown, SystemError_
+from triort._model.messages import Crashed, Log, Message, Print, Shutdown, SystemError_
 
 
 class NodeCore:
@@ -64,6 +65,7 @@ class NodeCore:
         self.managers: list[Employee] = []
         self.want_credit = 0
         self.upstream = Upstream()
+        self.forgetting = Forgetting()
 
     # -- the tree ------------------------------------------------------------------------------------------------
 
@@ -260,23 +262,18 @@ class NodeCore:
                     self.hops.cancel(attempt)
 
     def forget(self, job: JobId) -> None:
-        """The job has ended: its blobs go, here and below."""
-        self.hops.blobs.pop(job, None)
-        for employee in self.employees:
-            if job in employee.link.known:
-                employee.link.forget(job)
-                self.outbox.append(Send(employee.conn, Forget(job), ()))
-        if self.boss is not None:
-            self.boss.forget(job)
+        """The job has ended: its blobs go, here at once and below soon."""
+        self.forgetting.note(job, self.hops.blobs, self._links, self.now)
 
     # -- the end of a batch of events ----------------------------------------------------------------------------
 
     def next_deadline(self) -> float:
         """When there is something to do without an event, on the node's clock."""
-        return self.suspects.next_deadline()
+        return min(self.suspects.next_deadline(), self.forgetting.due)
 
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
+        self.forgetting.tell(self._links, self.now)
         self.suspects.place()
         idle, workers = self.drains.capacity()
         boss = self.boss

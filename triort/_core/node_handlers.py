@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
 from triort._core.demand import hand_over
-from triort._core.links import Link, Send, unpack_losses, unpack_tasks
+from triort._core.links import Link, Send
+from triort._core.unpacking import unpack_losses, unpack_tasks
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -103,7 +104,8 @@ def talk(node: NodeCore, link: Link, msg: Talk, payload: Sequence[bytes]) -> Non
 
 
 def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) -> None:
-    node.forget(msg.job)
+    for job in msg.jobs:
+        node.forget(job)
 
 
 def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:

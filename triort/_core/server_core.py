@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from triort._core.attaching import attach, is_refused, is_repeated, release
+from triort._core.attempts import Attempt
 from triort._core.crash_budget import count_crash
 from triort._core.job import Job
 from triort._core.jobs import JobBooks
@@ -38,7 +39,8 @@ class ServerCore(NodeCore):
 
     def __init__(self, *, choose: Choose) -> None:
         super().__init__(choose=choose)
-        self.jobs = JobBooks(self.schedule_tasks, self.hops.cancel, lambda: self.now)
+        self.jobs = JobBooks(self._add_tasks, self.hops.cancel, lambda: self.now)
+        self._has_new_tasks = False
         self.hops.owner = self.jobs
 
     def handle_message(self, msg: Message, direction: Direction, conn: object, payload: Sequence[bytes]) -> None:
@@ -70,6 +72,12 @@ class ServerCore(NodeCore):
         if token:
             self.jobs.requests.tokens[conn] = token
             self.jobs.leases.extend(token, self.now)
+
+    def _add_tasks(self, attempts: list[Attempt]) -> None:
+        """Root tasks: those of all jobs that have come with this batch of events are placed together."""
+        self._has_new_tasks = True
+        for attempt in attempts:
+            self.backlog.add(attempt)
 
     def _submit_job(self, msg: SubmitJob, conn: object, payload: Sequence[bytes]) -> None:
         if is_repeated(self.jobs, conn, msg) or is_refused(self.jobs, conn, msg):
@@ -111,6 +119,9 @@ class ServerCore(NodeCore):
     def flush(self) -> list[Send]:
         """Pack what this batch of events has caused, for employees and clients."""
         self.jobs.expire()
+        if self._has_new_tasks:
+            self._has_new_tasks = False
+            self.schedule_tasks([])
         to_clients, ended = self.jobs.flush()
         for job in ended:
             self.forget(job.id)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triort._core.attempts import Result
-from triort._core.links import unpack_losses, unpack_tasks
+from triort._core.unpacking import unpack_losses, unpack_tasks
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -64,8 +64,9 @@ def talk(core: WorkerCore, message: Talk, parts: Sequence[bytes]) -> None:
 
 
 def forget(core: WorkerCore, message: Forget, parts: Sequence[bytes]) -> None:
-    core.hops.blobs.pop(message.job, None)
-    core.boss.forget(message.job)
+    for job in message.jobs:
+        core.hops.blobs.pop(job, None)
+        core.boss.forget(job)
 
 
 def want(core: WorkerCore, message: Want, parts: Sequence[bytes]) -> None:

@@ -29,6 +29,10 @@ OFFERS_MIN = 2
 STUCK_S = 0.005
 DURATION_WEIGHT = 0.2
 
+# what has ended
+FORGET_S = 0.05
+FORGET_BYTES = 64 << 10
+
 # the worker's flushes
 FLUSH_RESULTS_MAX = 64
 FLUSH_US = 1_000

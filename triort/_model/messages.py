@@ -78,7 +78,7 @@ from triort._model.node_messages import (
 )
 from triort._model.status import NodeStatus as NodeStatus
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 # -- tasks -------------------------------------------------------------------------------------------------------
@@ -150,9 +150,9 @@ class Talk(Message, tag=16):
 
 
 class Forget(Message, tag=17):
-    """A job has ended: drop its blobs."""
+    """These jobs have ended: drop their blobs."""
 
-    job: JobId
+    jobs: list[JobId]
 
 
 class Crashed(Message, tag=18):

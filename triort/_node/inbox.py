@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ class Inbox:
         """Wait for events, until ``deadline`` at the latest (trio's clock), and return all; a cancel loses none."""
         if self._events:
             await trio.lowlevel.checkpoint()
+        elif deadline == math.inf:
+            await self._lot.park()
         else:
             with trio.CancelScope(deadline=deadline):
                 await self._lot.park()

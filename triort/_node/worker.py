@@ -109,11 +109,11 @@ class Worker:
         while not core.shutting_down:
             self._woken = False
             self._read(self.conn.receive_nowait())
-            if self._step():
-                await trio.lowlevel.checkpoint()
-                continue
+            self._step()
             self.flush()
-            if not self._woken:
+            if self.core.events or self.execution.has_ready:
+                await trio.lowlevel.checkpoint()
+            elif not self._woken:
                 await self._sleep_until_mail()
 
     async def _sleep_until_mail(self) -> None:
@@ -154,7 +154,8 @@ class Worker:
         for message, parts in mail:
             core.handle_message(message, parts)
             if type(message) is Forget:
-                self.functions.forget(message.job)
+                for job in message.jobs:
+                    self.functions.forget(job)
         if mail:
             self._mail_read += len(mail)
             self.page.words[MAIL_READ] = self._mail_read
@@ -174,21 +175,16 @@ class Worker:
                     case Heard():
                         pass
 
-    def _step(self) -> bool:
-        """Run what is ready, for about a millisecond; false when there was nothing."""
+    def _step(self) -> None:
+        """Run what is ready, for about a millisecond."""
         execution = self.execution
         execution.begin_slice()
-        worked = False
         self.core.now = self.clock()
         while execution.step():
-            worked = True
             if self.core.events:
                 self.act()
             if execution.is_slice_over:
                 break
-        if worked:
-            self.flush()
-        return worked
 
     def flush(self, keep: int | None = None) -> None:
         """Send what is to be sent; ``keep`` is how many tasks are not offered to the boss."""

@@ -112,6 +112,10 @@ def _check_lost(message: Lost) -> None:
     _check_indices(message, message.beside, len(message.addresses))
 
 
+def _check_forget(message: Forget) -> None:
+    _check_ids(message, message.jobs)
+
+
 def _check_submit_job(message: SubmitJob) -> None:
     _check_spec(message, message.spec)
     if not 0 <= message.blobs <= len(message.sizes):
@@ -131,7 +135,7 @@ def _check_blobs(message: Blobs) -> None:
 
 
 def _check_job(
-    message: Forget | Print | LogMessage | JobAccepted | JobEnded | Crashed | AttachJob | ReleaseJob,
+    message: Print | LogMessage | JobAccepted | JobEnded | Crashed | AttachJob | ReleaseJob,
 ) -> None:
     _check_ids(message, (message.job,))
 
@@ -184,7 +188,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     Lost: _check_lost,
     Cancel: lambda message: _check_ids(message, message.addresses),
     Talk: lambda message: _check_ids(message, (message.address,)),
-    Forget: _check_job,
+    Forget: _check_forget,
     Crashed: _check_job,
     AttachJob: _check_job,
     ReleaseJob: _check_job,

@@ -12,9 +12,10 @@ from triort._model.messages import (
     Lost,
     Message,
     Outcomes,
+    Returned,
+    Submit,
     SubmitJob,
     Talk,
-    TaskBatch,
 )
 
 PREFIX = struct.Struct("<II")
@@ -22,16 +23,17 @@ PREFIX = struct.Struct("<II")
 
 LENGTH_BYTES = 4
 
-_SIZED = (TaskBatch, Outcomes, Lost, Blobs, JobOutcomes, SubmitJob)
+_SIZED = frozenset((Submit, Returned, Outcomes, Lost, Blobs, JobOutcomes, SubmitJob))
+_ONE = frozenset((Talk, Crashed, Chunk))
 
 
 def sizes_of(message: Message) -> list[int]:
     """The lengths of the parts that a message announces; the list is the message's own."""
-    if isinstance(message, _SIZED):
-        return message.sizes
-    if isinstance(message, (Talk, Crashed, Chunk)):
-        return [message.size]
-    return []
+    kind = type(message)
+    if kind in _SIZED:
+        sizes: list[int] = message.sizes  # type: ignore[attr-defined]
+        return sizes
+    return [message.size] if kind in _ONE else []  # type: ignore[attr-defined]
 
 
 def with_sizes(message: Message, sizes: list[int]) -> Message:
