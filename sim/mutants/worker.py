@@ -130,12 +130,12 @@ def told_tasks_drift():
 
 @mutant("a worker forgets the blobs of a job when another one ends")
 def blobs_forgotten_early():
-    return rewrite(worker_handlers.forget, ("core.hops.blobs.pop(message.job, None)", "core.hops.blobs.clear()"))
+    return rewrite(worker_handlers.forget, ("core.hops.blobs.pop(job, None)", "core.hops.blobs.clear()"))
 
 
 @mutant("a worker keeps the blobs of jobs that have ended")
 def worker_keeps_blobs():
-    return rewrite(worker_handlers.forget, ("core.hops.blobs.pop(message.job, None)", "pass"))
+    return rewrite(worker_handlers.forget, ("core.hops.blobs.pop(job, None)", "pass"))
 
 
 @mutant("a loss that comes from above is passed on as a cancel")

@@ -205,7 +205,8 @@ def test_a_forgotten_job_leaves_nothing_here_and_soon_nothing_below() -> None:
     node = Node(2)
     node.above(*submit(1))
     node.below("w0", *outcomes(1))
-    assert node.above(Forget([JOB])) == []
+    node.core.forget(JOB)
+    assert node.sent() == []
     assert (node.core.hops.blobs, node.link("w0").known) == ({}, {})
     assert node.core.boss is not None
     assert node.core.boss.known == {}
@@ -217,7 +218,7 @@ def test_a_forgotten_job_leaves_nothing_here_and_soon_nothing_below() -> None:
 
 def test_a_forgotten_job_is_told_with_what_is_told_next() -> None:
     node = Node(2)
-    node.above(Forget([JOB]))
+    node.core.forget(JOB)
     node.above(*blobs())
     assert node.above(*submit(1))[-1] == ("w0", Forget([JOB]))
 
@@ -225,6 +226,12 @@ def test_a_forgotten_job_is_told_with_what_is_told_next() -> None:
 def test_a_job_of_large_blobs_is_forgotten_at_once() -> None:
     node = Node(1)
     node.above(Blobs(JOB, [Digest(b"large")], [FORGET_BYTES]), [bytes(FORGET_BYTES)])
+    node.core.forget(JOB)
+    assert node.sent() == [("w0", Forget([JOB]))]
+
+
+def test_what_the_boss_says_of_ended_jobs_goes_on_at_once() -> None:
+    node = Node(1)
     assert node.above(Forget([JOB])) == [("w0", Forget([JOB]))]
 
 

@@ -13,7 +13,7 @@ import attrs
 
 from triort._core.links import BlobStore, Link
 from triort._model.ids import JobId
-from triort._model.limits import FORGET_BYTES, FORGET_S
+from triort._model.limits import FORGET_BYTES
 
 
 @attrs.define
@@ -22,14 +22,14 @@ class Forgetting:
 
     due: float = math.inf
 
-    def note(self, job: JobId, blobs: BlobStore, links: Iterable[Link], now: float) -> None:
-        """A job has ended."""
+    def note(self, job: JobId, blobs: BlobStore, links: Iterable[Link], due: float) -> None:
+        """A job has ended; those below are to be told at ``due``."""
         is_large = sum(map(len, blobs.pop(job, {}).values())) > FORGET_BYTES
         for link in links:
             link.forget(job)
             if is_large and link.out_forgets:
                 link.touch()
-        self.due = min(self.due, now + FORGET_S)
+        self.due = min(self.due, due)
 
     def tell(self, links: Iterable[Link], now: float) -> None:
         """Tell the links, if it is time."""

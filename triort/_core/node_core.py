@@ -27,6 +27,7 @@ from triort._core.suspects import Suspects
 from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
+from triort._model.limits import FORGET_S
 from triort._model.marks import sometimes
 from triort._model.messages import Crashed, Log, Message, Print, Shutdown, SystemError_
 
@@ -261,9 +262,9 @@ class NodeCore:
                 if attempt is not None:
                     self.hops.cancel(attempt)
 
-    def forget(self, job: JobId) -> None:
+    def forget(self, job: JobId, within_s: float = FORGET_S) -> None:
         """The job has ended: its blobs go, here at once and below soon."""
-        self.forgetting.note(job, self.hops.blobs, self._links, self.now)
+        self.forgetting.note(job, self.hops.blobs, self._links, self.now + within_s)
 
     # -- the end of a batch of events ----------------------------------------------------------------------------
 

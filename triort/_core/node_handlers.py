@@ -105,7 +105,7 @@ def talk(node: NodeCore, link: Link, msg: Talk, payload: Sequence[bytes]) -> Non
 
 def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) -> None:
     for job in msg.jobs:
-        node.forget(job)
+        node.forget(job, within_s=0.0)  # it has waited for company above
 
 
 def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:
