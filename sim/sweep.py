@@ -23,7 +23,7 @@ from triort._node.server_base import count_cpus
 from triort.testing._seeds import Tried
 
 SMALL = ("sim.test_everything_at_once", "test_any_mix_of_faults_is_survived_by_small_loads")
-OTHERS_EVERY = 4
+OTHERS_EVERY = 12
 """One seed of so many goes to another scenario."""
 CHUNK = 2_000
 """Seeds after which the processes are started afresh."""

@@ -106,14 +106,15 @@ def job_never_expires():
 
 @mutant("an item that is tried again has no deadline")
 def deadline_lost_on_retry():
-    return rewrite(JobBooks._again, ("fresh = self._attempt(job, attempt.payload, attempt.index)",
-        "fresh = self._attempt(job, attempt.payload, attempt.index); fresh.deadline = None"))  # fmt: skip
+    return rewrite(JobBooks._again, ("(fresh,) = self._attempts(job, [attempt.payload], attempt.index)",
+        "(fresh,) = self._attempts(job, [attempt.payload], attempt.index); fresh.deadline = None"))  # fmt: skip
 
 
 @mutant("an item that is tried again has its old address")
 def address_used_again():
-    return rewrite(JobBooks._again, ("fresh = self._attempt(job, attempt.payload, attempt.index)",
-        "fresh = self._attempt(job, attempt.payload, attempt.index); fresh.address = attempt.address"))  # fmt: skip
+    return rewrite(JobBooks._again, ("(fresh,) = self._attempts(job, [attempt.payload], attempt.index)",
+        "(fresh,) = self._attempts(job, [attempt.payload], attempt.index)\n"
+        "        fresh.address = attempt.address"))  # fmt: skip
 
 
 @mutant("crash_limit allows one crash too many")

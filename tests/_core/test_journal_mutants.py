@@ -28,11 +28,12 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
         Ledger.close_batch, "not (self._is_due or starts or self._waiting)", "not (self._is_due or starts)"),
     "a commit lets out what was taken later": (Ledger.commit, "self._waiting[0].number <= number", "True"),
     "a commit lets out nothing but the first batch": (Ledger.commit, "while self", "if self"),
-    "outcomes are not written down": (JobBooks._tell, "self.ledger.note(job.id, Told(message), parts)", "pass"),
+    "outcomes are not written down": (
+        attaching.tell_outcomes, "books.ledger.note(job.id, Told(message), parts)", "pass"),
     "numbers are not reserved": (Ledger.reserve, "self.note(SERIALS, Serials(self._serials_asked))", "pass"),
     "a restarted server begins its numbers anew": (restoring.restore, "books.serial = books.", "books."),
     "numbers that are taken are not reserved": (
-        JobBooks._next_serial, "self.ledger.reserve(self.serial)", "pass"),
+        JobBooks._reserve, "self.ledger.reserve(self.serial)", "pass"),
     "what was to start with the batch in which the disk fails does not": (
         Ledger.fail, "starts += self._starts", "pass"),
     "who has come whole is not told that the disk has failed": (
@@ -109,7 +110,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "one that attaches after the end does not hear of it": (
         attaching.watch, "if job.id not in books.jobs:", "if False:"),
     "one that attaches may not cancel": (attaching.watch, "books.requests.enter(job, client, request)", "pass"),
-    "outcomes of detached jobs are not kept": (JobBooks._tell, "job.outcomes += job.ended", "pass"),
+    "outcomes of detached jobs are not kept": (attaching.tell_outcomes, "job.outcomes += job.ended", "pass"),
     "a guest leaves its numbers behind": (Requests.leave, "for job in watched:", "for job in watched[:0]:"),
     "detached jobs are kept for ever": (KeptJobs.pop_expired, "times[0] <= now", "False"),
     "too many detached jobs are kept": (KeptJobs.add, "len(self.jobs) > DETACHED_JOBS_MAX", "False"),

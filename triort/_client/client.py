@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 import trio
@@ -25,8 +25,6 @@ from triort._model.messages import (
 )
 from triort._node.options import set_options
 from triort._wire import payload
-
-_Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
 
 
 class Client:
@@ -151,16 +149,14 @@ class Client:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _start(self, fn: Callable[..., Any], calls: _Calls, *, single: bool, detached: bool = False) -> Job:
+    def _start(self, fn: Callable[..., Any], calls: payload.Calls, *, single: bool, detached: bool = False) -> Job:
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
-        items = []
-        for args, kwargs in calls:
-            data, refs = payload.dump_call(fn, args, kwargs)
-            if refs:
-                raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
-            items.append(data)
+        dumped = payload.dump_calls(fn, calls)
+        if any(refs for _, refs in dumped):
+            raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
+        items = [data for data, _ in dumped]
         spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
         job = Job(self, self._options.name or name, len(items), single=single, detached=detached)
         number = session.next_serial()
@@ -185,7 +181,7 @@ class Client:
             session.send(CancelJob(job._request))
 
 
-def _pair(iterables: tuple[Iterable[Any], ...]) -> _Calls:
+def _pair(iterables: tuple[Iterable[Any], ...]) -> payload.Calls:
     if not iterables:
         raise UsageError("map needs at least one iterable")
     return [(args, {}) for args in zip(*iterables, strict=False)]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from triort._core.attempts import Result
 from triort._core.job import Job
+from triort._core.journal import Told
+from triort._core.links import Send
 from triort._core.packing import batched
 from triort._model.ids import JobId
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
@@ -96,3 +98,16 @@ def outcome_messages(job: Job, ended: Sequence[tuple[int, Result]]) -> list[tupl
         message = JobOutcomes(job.id, [index for index, _ in batch], kinds, [len(part) for part in parts])
         messages.append((message, parts))
     return messages
+
+
+def tell_outcomes(books: JobBooks, job: Job) -> list[Send]:
+    """What those who watch the job are told of its items that have ended; written down, and kept, where it is to be."""
+    sends = []
+    for message, parts in outcome_messages(job, job.ended):
+        if books.ledger is not None and not job.dropped:
+            books.ledger.note(job.id, Told(message), parts)
+        sends += [Send(client, message, parts) for client in job.watchers]
+    if job.keeps_outcomes:
+        job.outcomes += job.ended
+    job.ended = []
+    return sends

@@ -14,7 +14,7 @@ workers the suspects (see `suspects`), at a worker the children of a suspect, wh
 
 import enum
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from triort._core.attempts import Attempt
 
@@ -71,6 +71,19 @@ class Backlog:
         else:
             self._bucket(attempt).append(attempt)
 
+    def add_all(self, attempts: Sequence[Attempt]) -> None:
+        """Put attempts that have one spec, and are this node's own, behind those of their rank."""
+        if not attempts or (self.isolates and any(attempt.alone for attempt in attempts)):
+            for attempt in attempts:
+                self.add(attempt)
+            return
+        bucket = self._bucket(attempts[0])
+        bucket.extend(attempts)
+        for attempt in attempts:
+            attempt.queued = True
+        self._count += len(attempts) - 1
+        self._counts[1] += len(attempts) - 1
+
     def add_first(self, attempt: Attempt) -> None:
         """Put an attempt back in front of those of its rank."""
         if attempt.alone and self.isolates:
@@ -111,7 +124,16 @@ class Backlog:
 
     def pop_deepest(self) -> Attempt | None:
         """Take the attempt that starts next."""
-        return self._pop(range(len(self._ranks) - 1, -1, -1), 0, 2)
+        if self._count:
+            for rank in reversed(self._ranks):
+                bucket = self._buckets[rank]
+                while bucket:
+                    attempt = bucket.popleft()
+                    if attempt.queued:
+                        self._leave(attempt)
+                        return attempt
+                    self._garbage -= 1
+        return None
 
     def pop_next(self) -> Attempt | None:
         """Take the one that a node places next: the deepest, where what was offered counts by its shallowest."""

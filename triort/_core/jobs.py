@@ -15,18 +15,18 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from triort._core.attaching import end_lease, outcome_messages
+from triort._core.attaching import end_lease, tell_outcomes
 from triort._core.attempts import Attempt, Result
 from triort._core.deadlines import Deadlines
 from triort._core.job import Job
-from triort._core.journal import Ledger, Over, Stopped, Told
+from triort._core.journal import Ledger, Over, Stopped
 from triort._core.kept_jobs import KeptJobs
 from triort._core.leases import Leases
 from triort._core.links import Loss, Send
 from triort._core.requests import Requests
 from triort._core.retries import after_loss, note_history
 from triort._model.errors import ProtocolError
-from triort._model.ids import JobId, NodeId, make_address
+from triort._model.ids import Address, JobId, NodeId, make_address
 from triort._model.marks import sometimes
 from triort._model.messages import JobAccepted, JobEnded, Message, SubmitJob
 from triort._model.outcomes import OutcomeKind
@@ -87,7 +87,7 @@ class JobBooks:
         if self.ledger is not None:
             self.ledger.note_taken(job, message, [*blobs, *parts], self.time_of_day_s)
         job.complete = message.last
-        attempts = [self._attempt(job, payload, index) for index, payload in enumerate(parts, job.num_items)]
+        attempts = self._attempts(job, parts, job.num_items)
         job.num_items += len(attempts)
         job.open.update((attempt.address, attempt) for attempt in attempts)
         self._dirty[job.id] = job
@@ -178,7 +178,7 @@ class JobBooks:
                 job.accepted = True
                 sends += [Send(client, JobAccepted(job.request, job.id), ()) for client in job.watchers]
             if job.accepted and job.ended:
-                sends += self._tell(job)
+                sends += tell_outcomes(self, job)
             if job.complete and not job.open:
                 del self.jobs[job.id]
                 over.append(job)
@@ -190,7 +190,7 @@ class JobBooks:
     # -- inside --------------------------------------------------------------------------------------------------
 
     def _open(self, client: object, message: SubmitJob) -> Job:
-        job_id = JobId(make_address(self.node_id, self._next_serial()))
+        job_id = JobId(make_address(self.node_id, self._reserve(1)))
         spec = msgspec.structs.replace(message.spec, job=job_id)
         timeout = spec.options.timeout_s
         deadline = None if timeout is None else self.clock() + timeout
@@ -227,18 +227,6 @@ class JobBooks:
         if self.ledger is not None:
             self.ledger.erase(job.id)
 
-    def _tell(self, job: Job) -> list[Send]:
-        """What those who watch the job are told of its items that have ended."""
-        sends = []
-        for message, parts in outcome_messages(job, job.ended):
-            if self.ledger is not None and not job.dropped:
-                self.ledger.note(job.id, Told(message), parts)
-            sends += [Send(client, message, parts) for client in job.watchers]
-        if job.keeps_outcomes:
-            job.outcomes += job.ended
-        job.ended = []
-        return sends
-
     def place(self, job: Job, attempts: list[Attempt], *, once_durable: bool = False) -> None:
         """Submit, now or when the disk has what has to be there before."""
         if self.ledger is None or (self.ledger.may_use(self.serial) and not once_durable):
@@ -254,24 +242,30 @@ class JobBooks:
         if held:
             self._submit(held)
 
-    def _next_serial(self) -> int:
-        self.serial += 1
+    def _reserve(self, count: int) -> int:
+        """The first of so many numbers that nothing else has had."""
+        first = self.serial + 1
+        self.serial += count
         if self.ledger is not None:
             self.ledger.reserve(self.serial)
-        return self.serial
+        return first
 
-    def _attempt(self, job: Job, payload: bytes | None, index: int) -> Attempt:
-        address = make_address(self.node_id, self._next_serial())
-        return Attempt(address, job.spec, payload, deadline=job.deadline, index=index)
+    def _attempts(self, job: Job, payloads: Sequence[bytes | None], index: int) -> list[Attempt]:
+        """New ones, for the items from this one on."""
+        first, spec, deadline = make_address(self.node_id, self._reserve(len(payloads))), job.spec, job.deadline
+        return [
+            Attempt(Address(first + i), spec, payload, None, None, deadline, index + i)
+            for i, payload in enumerate(payloads)
+        ]
 
     def reopen(self, job: Job, payload: bytes | None, index: int) -> Attempt:
         """One more attempt of an item."""
-        attempt = self._attempt(job, payload, index)
+        (attempt,) = self._attempts(job, [payload], index)
         job.open[attempt.address] = attempt
         return attempt
 
     def _again(self, job: Job, attempt: Attempt, loss: Loss | None = None) -> None:
-        fresh = self._attempt(job, attempt.payload, attempt.index)
+        (fresh,) = self._attempts(job, [attempt.payload], attempt.index)
         note_history(fresh, attempt, loss, job.crashes.get(attempt.index, 0))
         job.open[fresh.address] = fresh
         self.place(job, [fresh])

@@ -68,9 +68,12 @@ def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]
 
 def outcomes_from_below(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
     link.batch_read = msg.batch
-    conn = link.conn
+    close, pass_result, measured = link.close, node.hops.pass_result, node.placement.measure
     for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
-        node.handle_result_from_below(Result(address, kind, duration, part), conn)
+        attempt = close(address)
+        if attempt is not None:
+            measured(attempt.spec.function, duration)
+            pass_result(attempt, Result(address, kind, duration, part))
     if node.backlog:
         node.schedule_tasks([])
 

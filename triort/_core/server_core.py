@@ -76,8 +76,7 @@ class ServerCore(NodeCore):
     def _add_tasks(self, attempts: list[Attempt]) -> None:
         """Root tasks: those of all jobs that have come with this batch of events are placed together."""
         self._has_new_tasks = True
-        for attempt in attempts:
-            self.backlog.add(attempt)
+        self.backlog.add_all(attempts)
 
     def _submit_job(self, msg: SubmitJob, conn: object, payload: Sequence[bytes]) -> None:
         if is_repeated(self.jobs, conn, msg) or is_refused(self.jobs, conn, msg):

@@ -112,6 +112,7 @@ class WorkerCore:
         self.release_slot(running)
         if not running.children:
             self._end(running)
+            return
         for child in list(running.children.values()):
             self.cancel_child(child)
 

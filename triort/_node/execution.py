@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable
 from types import CodeType, CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -31,12 +31,6 @@ EXIT_STUCK = 70
 Call = Callable[..., Any]
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
-
-
-class _Loaded(NamedTuple):
-    function: Function
-    args: Args
-    kwargs: Kwargs
 
 
 class Execution:
@@ -103,7 +97,7 @@ class Execution:
             self._next_sync = running
             return None
         loaded = self._load(running)
-        return None if loaded is None else AsyncCall(running, loaded.function.call, loaded.args, loaded.kwargs)
+        return None if loaded is None else AsyncCall(running, loaded[0].call, *loaded[1:])
 
     def _run_batch(self) -> None:
         """Run ready tasks one after the other; in a greenlet, and without trio's context."""
@@ -125,12 +119,13 @@ class Execution:
         loaded = self._load(running)
         if loaded is None:
             return
-        if loaded.function.is_async:
-            self._to_spawn.append(AsyncCall(running, loaded.function.call, loaded.args, loaded.kwargs))
+        function, args, kwargs = loaded
+        if function.is_async:
+            self._to_spawn.append(AsyncCall(running, function.call, args, kwargs))
         else:
-            self._run_sync(running, loaded.function.call, loaded.args, loaded.kwargs)
+            self._run_sync(running, function, args, kwargs)
 
-    def _load(self, running: Running) -> _Loaded | None:
+    def _load(self, running: Running) -> tuple[Function, Args, Kwargs] | None:
         """What is to be called, and with which arguments; None if that fails, which is the task's outcome."""
         worker, attempt = self.worker, running.attempt
         running.started_ns = self._clock_ns()
@@ -151,7 +146,7 @@ class Execution:
             return None
         if function.is_async:
             worker.leave()
-        return _Loaded(function, args, kwargs)
+        return function, args, kwargs
 
     def boundary_of(self, running: Running) -> set[CodeType]:
         """Where triort calls the task's function: frames below these are not the task's. For a sync task trio's loop is
@@ -184,10 +179,10 @@ class Execution:
                 self.worker.enter(running)  # so that the boss knows whom to blame
                 self.worker.process.exit(EXIT_STUCK, reason)
 
-    def _run_sync(self, running: Running, call: Call, args: Args, kwargs: Kwargs) -> None:
+    def _run_sync(self, running: Running, function: Function, args: Args, kwargs: Kwargs) -> None:
         """One sync task, from its start to its outcome; it is on the CPU already."""
         try:
-            value = contextvars.Context().run(_call_user, call, args, kwargs)
+            value = contextvars.Context().run(_call_user, function.call, args, kwargs)
         except BaseException as exc:  # every way to leave a user's function is an outcome
             kind, data = self.failure_of(running, exc)
         else:

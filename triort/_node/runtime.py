@@ -173,7 +173,7 @@ class Runtime:
         digest = worker.functions.dump(above.job, fn)
         name = payload.name_of(fn)
         spec = TaskSpec(above.job, digest, name, above.depth + 1, options, (), above.log_level)
-        dumped = [payload.dump_call(fn, args, kwargs) for args, kwargs in calls]
+        dumped = payload.dump_calls(fn, calls)
         known = worker.core.hops.blobs.get(above.job, {})
         if any(ref not in known for _, refs in dumped for ref in refs):
             raise UsageError("a Ref is of use in the job that it was put in; put the value again")

@@ -11,7 +11,7 @@ import hashlib
 import pickle
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -125,16 +125,26 @@ def dump_function(function: Callable[..., Any]) -> tuple[Digest, bytes]:
     return digest_of(data), data
 
 
-def dump_call(function: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[bytes, tuple[Digest, ...]]:
-    """Pickle the arguments of a call; returns the refs among them, too. Raises `UsageError` naming function and
+Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
+DumpedCall = tuple[bytes, tuple[Digest, ...]]
+
+
+def dump_calls(function: object, calls: Calls) -> list[DumpedCall]:
+    """Pickle the arguments of calls; gives the refs among them, too. Raises `UsageError` naming function and
     argument."""
-    outer, _Refs.collected = _Refs.collected, {}
+    outer = _Refs.collected
+    dumped: list[DumpedCall] = []
     try:
-        return dumps((args, kwargs or None)), tuple(_Refs.collected)
+        for args, kwargs in calls:
+            refs = _Refs.collected = {}
+            dumped.append((dumps((args, kwargs or None)), tuple(refs)))
     except Exception as exc:
+        _Refs.collected = {}
+        args, kwargs = calls[len(dumped)]
         raise _bad_argument(function, args, kwargs, exc) from exc
     finally:
         _Refs.collected = outer
+    return dumped
 
 
 def _bad_argument(function: object, args: tuple[Any, ...], kwargs: dict[str, Any], exc: Exception) -> UsageError:
