@@ -1,4 +1,8 @@
-"""What a scheduler task idles on: the events that its node's other tasks have put here."""
+"""What a scheduler task idles on: the events that its node's other tasks have put here, and the time.
+
+The time comes as an event, too, from a task of its own. A deadline around each wait would cost as much as the wait, and
+is the same from one wait to the next most of the time.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ class Inbox:
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._lot = trio.lowlevel.ParkingLot()
+        self._alarm = trio.CancelScope()
+        self._due = math.inf
 
     def put_nowait(self, call: Callable[..., None], *args: Any) -> None:
         """Have the scheduler call ``call(*args)``."""
@@ -24,13 +30,21 @@ class Inbox:
         self._lot.unpark()
 
     async def get_all(self, deadline: float) -> list[Event]:
-        """Wait for events, until ``deadline`` at the latest (trio's clock), and return all; a cancel loses none."""
+        """Wait for events, until ``deadline`` at the latest (trio's clock), and return all; a cancel loses none. May
+        return early without any."""
+        if deadline < self._due:
+            self._due = self._alarm.deadline = deadline
         if self._events:
             await trio.lowlevel.checkpoint()
-        elif deadline == math.inf:
-            await self._lot.park()
         else:
-            with trio.CancelScope(deadline=deadline):
-                await self._lot.park()
+            await self._lot.park()
         events, self._events = self._events, []
         return events
+
+    async def run_alarm(self) -> None:
+        """Wake the scheduler at its deadlines; until cancelled."""
+        while True:
+            with self._alarm:
+                await trio.sleep_forever()
+            self._alarm, self._due = trio.CancelScope(), math.inf
+            self._lot.unpark()

@@ -262,6 +262,7 @@ class ServerBase(NodeCore):
                     self._nursery = nursery
                     self.pid = self.machine.pid
                     self.running = True
+                    nursery.start_soon(self.sel.run_alarm)
                     nursery.start_soon(self.run_scheduler)
                     try:
                         yield
