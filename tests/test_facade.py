@@ -1,10 +1,15 @@
 """The facade: `triort` offers the names of the documented API and nothing else."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import triort
+from triort._lazy import WHERE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,16 +38,21 @@ def facade() -> ast.Module:
     return ast.parse((ROOT / "triort" / "__init__.py").read_text(encoding="utf-8"))
 
 
+def checked() -> list[ast.stmt]:
+    """What type checkers read of the facade."""
+    (block,) = [node for node in facade().body if isinstance(node, ast.If)]
+    return block.body
+
+
 def test_the_facade_re_exports_exactly_the_api() -> None:
-    imports = [node for node in facade().body if isinstance(node, ast.ImportFrom)]
+    imports = [node for node in checked() if isinstance(node, ast.ImportFrom)]
     names = [alias.asname for node in imports for alias in node.names]
     assert sorted(str(name) for name in names) == sorted(API)
 
 
 def test_the_facade_is_a_docstring_and_imports_of_the_form_x_as_x() -> None:
-    module = facade()
-    assert ast.get_docstring(module)
-    for node in module.body[1:]:
+    assert ast.get_docstring(facade())
+    for node in checked():
         assert isinstance(node, ast.ImportFrom), f"line {node.lineno}: only `from … import X as X` belongs here"
         assert node.level == 0, f"line {node.lineno}: a relative import"
         assert (node.module or "").startswith("triort."), f"line {node.lineno}: {node.module} is not ours to export"
@@ -50,10 +60,25 @@ def test_the_facade_is_a_docstring_and_imports_of_the_form_x_as_x() -> None:
             assert alias.asname == alias.name, f"line {node.lineno}: write `{alias.name} as {alias.name}`"
 
 
+def test_what_is_imported_on_first_use_is_what_type_checkers_read() -> None:
+    imports = [node for node in checked() if isinstance(node, ast.ImportFrom)]
+    assert {alias.name: node.module for node in imports for alias in node.names} == WHERE
+
+
 def test_what_a_user_sees_is_the_api() -> None:
-    visible = {name for name in vars(triort) if not name.startswith("_")} | {"__version__"}
+    visible = {name for name in dir(triort) if not name.startswith("_")} | {"__version__"}
     submodules = {path.stem for path in (ROOT / "triort").iterdir()}
     assert visible - submodules == API
+    with pytest.raises(AttributeError, match="module 'triort' has no attribute 'opn_cluster'"):
+        triort.opn_cluster  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_import_alone_loads_nothing_that_takes_long() -> None:
+    code = (
+        "import sys, triort; print({'trio', 'attr', 'msgspec', 'triort._node', 'triort._client'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_every_public_name_has_a_docstring() -> None:

@@ -1,19 +1,18 @@
-"""A cluster of one's own: the server in this process, its workers below it, a client over memory."""
+"""A cluster of one's own: the server in this process, its workers below it, a client over memory.
+
+What takes long to import is imported here only when the workers' template has begun, which imports it as well.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import trio
+from triort._node.template_start import EarlyTemplate, open_early_template
 
-from triort._client.client import Client
-from triort._client.opening import serve_session
-from triort._model.limits import LOOP_STALL_WARN_S
-from triort._node.checks import single_error
-from triort._node.server import Server
-from triort._transport.memory import open_memory_pair
+if TYPE_CHECKING:
+    from triort._client.client import Client
 
 
 @asynccontextmanager
@@ -32,48 +31,11 @@ async def open_cluster(
         memory_limit: how many bytes each may have in memory before it is killed and its task ends with `OutOfMemory`;
             None: its share of 95% of what this machine or control group has; 0: any.
     """
-    server = Server(
-        None, None, num_workers=num_workers, name="embedded", blas_threads=blas_threads, memory_limit=memory_limit
-    )
-    ours, theirs = open_memory_pair("client", "server")
-    server_scope = trio.CancelScope()
-    error: BaseException | None = None
-    with single_error():
-        async with trio.open_nursery() as nursery:
-            await nursery.start(_run_in, server_scope, server)
-            server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
-            server.adopt_client(theirs)
-            nursery.start_soon(_watch_loop, server)
-            try:
-                async with serve_session(ours) as client:
-                    yield client
-            except BaseException as exc:  # raised again below, so that no nursery wraps it
-                error = exc
-            nursery.cancel_scope.cancel()  # the loop's watch; the server is shielded
-            server.sel.put_nowait(server.handle_shutdown)
-    if error is not None:
-        raise error
+    with open_early_template(blas_threads) as early:
+        from triort._client.cluster import serve_cluster
 
-
-async def _run_in(
-    scope: trio.CancelScope, server: Server, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-) -> None:
-    with scope:
-        await server.run(task_status=task_status)
-
-
-async def _watch_loop(server: Server) -> None:
-    """Warn once when this process's own code has kept the loop, and so the cluster, from running with jobs open."""
-    late_s = 0.0
-    while late_s < LOOP_STALL_WARN_S or not server.open_jobs():
-        due = trio.current_time() + LOOP_STALL_WARN_S / 2
-        await trio.sleep_until(due)
-        late_s = trio.current_time() - due
-    server.logger.warning(
-        "the trio loop was blocked for %.2f s: the embedded cluster's server runs in it and serves nobody meanwhile; "
-        "put long computations into tasks, or run a server of its own",
-        late_s,
-    )
+        async with serve_cluster(num_workers, blas_threads, memory_limit, early) as client:
+            yield client
 
 
 def run(fn: Callable[..., Any], *args: Any, num_workers: int = -1, **kwargs: Any) -> Any:
@@ -86,9 +48,16 @@ def run(fn: Callable[..., Any], *args: Any, num_workers: int = -1, **kwargs: Any
     Raises what the task raises, with the traceback there as its cause. Ctrl-C ends the cluster and raises
     KeyboardInterrupt.
     """
+    with open_early_template(1) as early:
+        import trio
 
-    async def main() -> Any:
-        async with open_cluster(num_workers) as client:
-            return await client.run(fn, *args, **kwargs)
+        return trio.run(_run_job, early, num_workers, fn, args, kwargs)
 
-    return trio.run(main)
+
+async def _run_job(
+    early: EarlyTemplate, num_workers: int, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    from triort._client.cluster import serve_cluster
+
+    async with serve_cluster(num_workers, 1, None, early) as client:
+        return await client.run(fn, *args, **kwargs)

@@ -19,6 +19,7 @@ import trio
 from triort._node.journal import JournalStore
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import open_template
+from triort._node.template_start import EarlyTemplate
 from triort._transport.connection import Connection, RawConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, dial_tcp_once, listen_tcp
 
@@ -182,6 +183,8 @@ class OwnMachine:
 
     def __init__(self) -> None:
         self.pid = os.getpid()
+        self.early: EarlyTemplate | None = None
+        """A template that has begun before this node, with what its workers are to have."""
         self._random = random.Random(os.urandom(16))
 
     def choose(self, name: str, n: int) -> int:
@@ -233,4 +236,4 @@ class OwnMachine:
 
     def open_template(self, *, blas_threads: int | None, name: str) -> AbstractAsyncContextManager[Template]:
         """A process that forks workers."""
-        return open_template(blas_threads=blas_threads, name=name)
+        return open_template(blas_threads=blas_threads, name=name, early=self.early)

@@ -116,8 +116,7 @@ class ServerBase(NodeCore):
         They inherit their links, so ``port`` is not needed; raises `StartupError` if one does not start.
         """
         pool = self.open_pool()
-        if not pool.has_template:
-            assert self._nursery is not None
+        if not pool.has_template and self._nursery is not None:
             await self._nursery.start(pool.run)
         await pool.start(count_cpus() if num_workers == -1 else num_workers)
 

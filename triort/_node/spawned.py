@@ -177,3 +177,12 @@ class SpawnRequest:
                 pass
             os.close(self.pidfd)
             self.pidfd = -1
+
+
+@attrs.frozen(eq=False)
+class Packet:
+    """What is to be sent to a template: a command, fds that go with it, and whose request it is."""
+
+    data: bytes
+    fds: tuple[int, ...] = ()
+    request: SpawnRequest | None = None

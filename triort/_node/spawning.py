@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import assert_never
 
-import attrs
 import msgspec
 import trio
 
@@ -34,17 +33,11 @@ from triort._node.assignment import (
     WorkerAssignment,
     receive_packet,
 )
-from triort._node.spawned import SpawnedWorker, SpawnRequest, WorkerExit, open_ends
-from triort._node.template_process import TemplateProcess, start_process
+from triort._node.spawned import Packet, SpawnedWorker, SpawnRequest, WorkerExit, open_ends
+from triort._node.template_process import TemplateProcess, watch_process
+from triort._node.template_start import EarlyTemplate, begin_process
 
 __all__ = ["SpawnedWorker", "Template", "WorkerExit", "open_template"]
-
-
-@attrs.frozen(eq=False)
-class _Packet:
-    data: bytes
-    fds: tuple[int, ...] = ()
-    request: SpawnRequest | None = None
 
 
 class Template:
@@ -61,7 +54,7 @@ class Template:
         self._ended: str | None = None
         self._requests: dict[int, SpawnRequest] = {}
         self._workers: dict[int, SpawnedWorker] = {}
-        self._outbox: deque[_Packet] = deque()  # bounded by one packet per request and kill of a known worker
+        self._outbox: deque[Packet] = deque()  # bounded by one packet per request and kill of a known worker
         self._outbox_filled = trio.Event()
         self._exits_in, self._exits = trio.open_memory_channel[WorkerExit](float("inf"))  # one per worker
 
@@ -96,7 +89,7 @@ class Template:
         except OSError as error:
             raise StartupError(f"there can be no link to worker {node_id}: {error}") from error
         try:
-            request = await self._make(node_id, _Packet(data, ends.theirs, SpawnRequest()))
+            request = await self._make(node_id, Packet(data, ends.theirs, SpawnRequest()))
         except BaseException:
             ends.close()
             raise
@@ -123,11 +116,11 @@ class Template:
 
     def kill_nowait(self, node_id: int) -> None:
         """SIGKILL the process group of a worker; nothing happens if it has ended."""
-        self._post(_Packet(msgspec.msgpack.encode(Kill(node_id))))
+        self._post(Packet(msgspec.msgpack.encode(Kill(node_id))))
 
     # -- requests
 
-    async def _make(self, node_id: int, packet: _Packet) -> SpawnRequest:
+    async def _make(self, node_id: int, packet: Packet) -> SpawnRequest:
         request = packet.request
         assert request is not None
         if self._ended is not None:
@@ -153,7 +146,7 @@ class Template:
         del self._requests[node_id]
         return request
 
-    def _post(self, packet: _Packet) -> None:
+    def _post(self, packet: Packet) -> None:
         if self._ended is None:
             self._outbox.append(packet)
             if len(self._outbox) == 1:
@@ -272,8 +265,11 @@ class Template:
 
 
 @asynccontextmanager
-async def open_template(*, blas_threads: int | None = 1, name: str = "") -> AsyncIterator[Template]:
-    """Start the process that forks this node's workers; it starts beside the caller, who need not wait for it.
+async def open_template(
+    *, blas_threads: int | None = 1, name: str = "", early: EarlyTemplate | None = None
+) -> AsyncIterator[Template]:
+    """Start the process that forks this node's workers; it starts beside the caller, who need not wait for it. If
+    there is an ``early`` one that nobody has taken, it is that one.
 
     Numeric libraries in the workers use ``blas_threads`` threads (None: as many as they like) unless the environment
     says otherwise. ``name`` is the node's. Leaving the context kills all workers that are left and what they have
@@ -281,7 +277,8 @@ async def open_template(*, blas_threads: int | None = 1, name: str = "") -> Asyn
 
     Raises `StartupError` if the process cannot be started.
     """
-    template = Template(name, *start_process(blas_threads))
+    begun = None if early is None else early.take()
+    template = Template(name, *watch_process(begun or begin_process(blas_threads)))
     error: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

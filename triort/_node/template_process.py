@@ -1,21 +1,15 @@
-"""The template as a process: its start and its end."""
+"""The template as a process that is watched; how it is started is in `template_start`."""
 
 import os
 import socket
 import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 
 import trio
 
 from triort._model.errors import StartupError
 from triort._model.limits import SHUTDOWN_S
 from triort._node.killing import kill_session
-
-BLAS_VARIABLES = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
-)  # fmt: skip
+from triort._node.template_start import Begun
 
 
 class TemplateProcess:
@@ -60,44 +54,13 @@ class TemplateProcess:
         os.close(self._pidfd)
 
 
-def start_process(blas_threads: int | None) -> tuple[TemplateProcess, socket.socket]:
-    """Start a template, and return it with the boss's end of the control socket. Blocks for about a millisecond, so
-    no cancel can come between the start and the return. Raises `StartupError`."""
-    if sys.platform != "linux" or not hasattr(os, "pidfd_open") or not sys.executable:
-        raise StartupError("workers can be spawned on Linux only, by a Python that knows pidfds and sys.executable")
+def watch_process(begun: Begun) -> tuple[TemplateProcess, socket.socket]:
+    """The template of this process, and the boss's end of the control socket. Raises `StartupError`."""
+    process, control = begun
     try:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return TemplateProcess(process), control
     except OSError as error:
-        raise StartupError(f"no control socket for the template: {error}") from error
-    ours.setblocking(False)
-    with theirs:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "triort._node.template", str(theirs.fileno()), str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                env=_environment(blas_threads),
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # by the new process itself, before Python starts: no moment for a Ctrl-C
-            )
-        except OSError as error:
-            ours.close()
-            raise StartupError(f"the template process could not be started: {error}") from error
-    try:
-        return TemplateProcess(process), ours
-    except OSError as error:
-        ours.close()
+        control.close()
         process.kill()
         process.wait()
         raise StartupError(f"the template process cannot be watched: {error}") from error
-
-
-def _environment(blas_threads: int | None) -> dict[str, str]:
-    """Ours, with a triort that can be imported also when it runs from a checkout."""
-    environment = dict(os.environ)
-    if blas_threads is not None:
-        for variable in BLAS_VARIABLES:
-            environment.setdefault(variable, str(blas_threads))
-    root = str(Path(__file__).parents[2])
-    if root not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
-    return environment
