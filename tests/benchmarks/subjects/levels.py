@@ -1,0 +1,37 @@
+"""A map through server, manager, manager and workers beside an embedded cluster, and what each node computes for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.benchmarks import processes, tasks
+from tests.benchmarks.peers.table import TRIORT
+from tests.benchmarks.row import Figures, Found, Row, timed
+from tests.benchmarks.sizes import Sizes
+
+RATE = "map, tasks/s"
+SHARE = "rate through 2 levels / embedded"
+
+
+async def measure(peer: Any, sizes: Sizes) -> Figures:
+    items, n = list(range(sizes.node_tasks)), sizes.node_tasks
+    nodes = processes.roles(peer.processes())
+    before = {role: cpu_s(pids) for role, pids in nodes.items()}
+    figures = {RATE: n / await timed(peer.map(tasks.noop, items), items)}
+    for role, pids in nodes.items():
+        figures[f"CPU of {role}s, µs/task"] = (cpu_s(pids) - before[role]) / n * 1e6
+    figures["CPU of all, µs/task"] = sum(figures[f"CPU of {role}s, µs/task"] for role in nodes)
+    return figures
+
+
+def cpu_s(pids: list[int]) -> float:
+    return sum(map(processes.cpu_s, pids))
+
+
+def derive(found: Found) -> Found:
+    if TRIORT not in found or "triort-2" not in found:
+        return {}
+    return {"triort-2": {SHARE: found["triort-2"][RATE] / found[TRIORT][RATE]}}
+
+
+LEVELED = Row("levels", "a map of 100,000 no-ops, CPU by node", (TRIORT, "triort-2", "pool"), measure, derive=derive)
