@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import platform
@@ -13,8 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks.peers.table import OTHERS, missing
-from tests.benchmarks.report import HEADER, lines_of, table_of
+from tests.benchmarks.peers.table import OTHERS, PEERS, missing
+from tests.benchmarks.report import HEADER, lines_of, summary, table_of
 from tests.benchmarks.row import Row
 from tests.benchmarks.rows import ROWS
 from tests.benchmarks.running import Results, Runner
@@ -33,14 +34,21 @@ def names(known: Sequence[str]) -> Any:
     return parse
 
 
+def count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     add = parser.add_argument
     add("--rows", type=names(list(ROWS)), default=list(ROWS), metavar="ROW,...", help="only these (default: all)")
     add("--peers", type=names(OTHERS), default=OTHERS, metavar="PEER,...",
         help=f"beside triort only these of {', '.join(OTHERS)} (default: all that are installed)")  # fmt: skip
-    add("--reps", type=int, default=5, help="repetitions; in each every peer is asked once (default: %(default)s)")
-    add("--workers", type=int, default=2, help="of each peer (default: %(default)s)")
+    add("--reps", type=count, default=5, help="repetitions; in each every peer is asked once (default: %(default)s)")
+    add("--workers", type=count, default=2, help="of each peer (default: %(default)s)")
     add("--tiny", action="store_true", help="tiny numbers, to see whether everything runs; the figures say nothing")
     add("--json", action="store_true", help="figures for machines")
     add("--list", action="store_true", help="list rows and their peers, and end")
@@ -75,11 +83,24 @@ def run(options: argparse.Namespace) -> list[Results]:
     return found
 
 
+def circumstances(options: argparse.Namespace) -> str:
+    """Where and how, in one line."""
+    return (
+        f"Python {platform.python_version()}, {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f} at the "
+        f"{'end' if options.json else 'start'}; {options.workers} workers, {options.reps} repetitions"
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of triort and the peers that are installed."""
+    packages = ["triort", *(PEERS[key].needs for key in OTHERS if PEERS[key].needs and key not in missing())]
+    return {package: importlib.metadata.version(package) for package in packages}
+
+
 def as_data(options: argparse.Namespace, found: list[Results]) -> dict[str, Any]:
     return {
-        "python": platform.python_version(),
-        "cpus": os.cpu_count(),
-        "load": os.getloadavg()[0],
+        "circumstances": circumstances(options),
+        "versions": versions(),
         "workers": options.workers,
         "reps": options.reps,
         "not_installed": missing(),
@@ -101,10 +122,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if absent := [peer for peer in missing() if peer in options.peers]:
         print(f"not installed, so left out: {', '.join(absent)}", file=sys.stderr)
     if not options.json:
-        print(HEADER, flush=True)
+        print(f"{circumstances(options)}\n\n{HEADER}", flush=True)
     found = run(options)
-    if options.json:
-        print(json.dumps(as_data(options, found), indent=1))
+    print(json.dumps(as_data(options, found), indent=1) if options.json else summary(found))
     for results in found:
         for why in results.failures.values():
             print(why, file=sys.stderr)

@@ -27,6 +27,7 @@ TOKEN = "TRIORT_BENCHMARK"
 OPEN_S = 120.0
 MEASURE_S = 900.0
 CLOSE_S = 30.0
+SETTLE_S = 5.0
 TAIL_CHARS = 3_000
 
 
@@ -91,26 +92,41 @@ def open_host(key: str, workers: int) -> Iterator[Host]:
                 host.receive(OPEN_S)
                 yield host
                 pipe.close()
-                process.wait(CLOSE_S)
-            except subprocess.TimeoutExpired:
-                raise PeerFailed(f"{key} did not end within {CLOSE_S:g} s: {host.tail()}") from None
+                close(host, token)
             finally:
-                end_all(token)
+                kill_all(token)
                 process.wait()
 
 
-def end_all(token: str) -> None:
-    """Kill what was started with this token and is still there, which after an orderly end is nothing."""
-    deadline = time.monotonic() + 5.0
-    while found := [process for process in psutil.process_iter() if carries(process, token)]:
+def close(host: Host, token: str) -> None:
+    """Wait until a host that has been told to end and all that it has started are gone; raises `PeerFailed`."""
+    try:
+        code = host.process.wait(CLOSE_S)
+    except subprocess.TimeoutExpired:
+        raise PeerFailed(f"{host.key} did not end within {CLOSE_S:g} s: {host.tail()}") from None
+    if code != 0:
+        raise PeerFailed(f"{host.key} has ended with {code}: {host.tail()}")
+    _, left = psutil.wait_procs(carriers(token), SETTLE_S)
+    if left:
+        raise PeerFailed(f"{host.key} has left processes behind: {left}")
+
+
+def kill_all(token: str) -> None:
+    """Kill what was started with this token and is still there."""
+    deadline = time.monotonic() + SETTLE_S
+    while found := carriers(token):
         for process in found:
             try:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
         if time.monotonic() > deadline:
-            raise PeerFailed(f"left over: {found}")
+            raise PeerFailed(f"cannot be killed: {found}")
         psutil.wait_procs(found, 1.0)
+
+
+def carriers(token: str) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if carries(process, token)]
 
 
 def carries(process: psutil.Process, token: str) -> bool:

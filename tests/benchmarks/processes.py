@@ -13,8 +13,9 @@ def family() -> list[int]:
 
 
 def by_role(role: str) -> dict[str, list[int]]:
-    """The direct children of this process, all of one role."""
-    return {role: [child.pid for child in psutil.Process().children()]}
+    """The direct children of this process, all of one role, but for what multiprocessing has for itself."""
+    children = psutil.Process().children()
+    return {role: [child.pid for child in children if "resource_tracker" not in " ".join(child.cmdline())]}
 
 
 def pss_bytes(pid: int) -> int:

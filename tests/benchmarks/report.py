@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -93,3 +93,10 @@ def short(value: float) -> str:
     """Three digits or more, as many as say something."""
     size = abs(value)
     return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def summary(found: Sequence[Results]) -> str:
+    """How many bars are met, of those that could be judged."""
+    verdicts = [line.verdict for results in found for line in lines_of(results) if line.verdict is not None]
+    met = sum(verdict.is_met for verdict in verdicts)
+    return f"\nbars: {met} met, {len(verdicts) - met} missed, {len(BARS) - len(verdicts)} not measured"

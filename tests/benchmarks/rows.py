@@ -12,12 +12,12 @@ from tests.benchmarks.subjects.levels import LEVELED
 from tests.benchmarks.subjects.memory import MEMORY, MILLION, REST, SUBMITTED
 from tests.benchmarks.subjects.spread import EARLY, SPREAD
 from tests.benchmarks.subjects.tree import TREES
-from tests.benchmarks.subjects.trips import TRIPS
+from tests.benchmarks.subjects.trips import MORE_TRIPS, TRIPS
 
 ROWS: dict[str, Row] = {
     row.name: row
     for row in [
-        FLAT, TREES, TRIPS, DATA, COLD, SPREAD, EARLY, CANCELS, INTERRUPTS,
+        FLAT, TREES, TRIPS, MORE_TRIPS, DATA, COLD, SPREAD, EARLY, CANCELS, INTERRUPTS,
         REST, MEMORY, MILLION, SUBMITTED, LEVELED, COST,
     ]
 }  # fmt: skip

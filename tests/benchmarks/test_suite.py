@@ -28,6 +28,7 @@ def test_the_table_names_a_bar_and_whether_it_is_met(capsys: pytest.CaptureFixtu
     output = capsys.readouterr().out
     assert "first result of a map, ms" in output
     assert "≤ 5 met" in output or "≤ 5 missed" in output
+    assert f"{len(BARS) - 1} not measured" in output
 
 
 def test_every_bar_belongs_to_a_row_and_a_peer_of_it() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.benchmarks import tasks
-from tests.benchmarks.peers.table import LEVELS, OTHERS, TRIORT
+from tests.benchmarks.peers.table import LEVELS, TRIORT
 from tests.benchmarks.row import Figures, Found, Row, can, percentile, timed
 from tests.benchmarks.sizes import Sizes
 
@@ -58,8 +58,15 @@ def derive(found: Found) -> Found:
 TRIPS = Row(
     "trips",
     "500 round trips, one after the other",
-    (TRIORT, *LEVELS, *OTHERS),
+    (TRIORT, *LEVELS, "pool", "executor", "loky", "trio-parallel", "bqskit"),
     measure,
     derive=derive,
-    shares={"bqskit": 0.1, "dask": 0.2, "ray": 0.4},
+    shares={"bqskit": 0.1},
+)
+MORE_TRIPS = Row(
+    "trips-more",
+    "the same beside peers whose daemons are never quite idle",
+    (TRIORT, "dask", "ray"),
+    measure,
+    shares={"dask": 0.2, "ray": 0.4},
 )
