@@ -18,10 +18,8 @@ async def measure(peer: Any, sizes: Sizes) -> Figures:
     nodes = processes.roles(peer.processes())
     before = {role: cpu_s(pids) for role, pids in nodes.items()}
     figures = {RATE: n / await timed(peer.map(tasks.noop, items), items)}
-    for role, pids in nodes.items():
-        figures[f"CPU of {role}s, µs/task"] = (cpu_s(pids) - before[role]) / n * 1e6
-    figures["CPU of all, µs/task"] = sum(figures[f"CPU of {role}s, µs/task"] for role in nodes)
-    return figures
+    cpu = {f"CPU, {role}, µs/task": (cpu_s(pids) - before[role]) / n * 1e6 for role, pids in nodes.items()}
+    return figures | cpu | {"CPU, all together, µs/task": sum(cpu.values())}
 
 
 def cpu_s(pids: list[int]) -> float:
