@@ -35,9 +35,12 @@ class Desk:
             self.placed.remove(attempt)
             self.books.settle(attempt, cancelled(attempt))
 
-    def submit(self, items: int, *, request: int = 1, last: bool = True, **options: Any) -> None:
+    def submit(
+        self, items: int, *, request: int = 1, last: bool = True, detached: bool = False, **options: Any
+    ) -> None:
         parts = [b"%d" % number for number in range(items)]
-        message = SubmitJob(request, make_spec(**options), 0, last, [len(part) for part in parts])
+        sizes = [len(part) for part in parts]
+        message = SubmitJob(request, make_spec(**options), 0, last, sizes, False, detached)
         self.books.open_job("client", message)
         self.books.add_items("client", message, parts)
 
@@ -86,13 +89,21 @@ def test_the_root_tasks_carry_the_job_and_their_payloads(desk: Desk) -> None:
     ]  # fmt: skip
 
 
-def test_items_may_come_in_several_messages_and_the_job_is_accepted_with_the_last(desk: Desk) -> None:
+def test_items_may_come_in_several_messages_and_outcomes_are_told_before_the_last(desk: Desk) -> None:
     desk.submit(1, last=False)
     desk.end()
-    assert desk.told() == []
+    assert desk.told() == [JobAccepted(1, JOB), ended((0, VALUE))]
     desk.submit(0)
-    assert desk.told() == [JobAccepted(1, JOB), ended((0, VALUE)), JobEnded(JOB)]
+    assert desk.told() == [JobEnded(JOB)]
     assert desk.is_empty()
+
+
+def test_a_job_that_is_to_outlive_its_client_is_accepted_with_its_last_item(desk: Desk) -> None:
+    desk.submit(1, last=False, detached=True)
+    desk.end()
+    assert desk.told() == []
+    desk.submit(0, detached=True)
+    assert desk.told() == [JobAccepted(1, JOB), ended((0, VALUE)), JobEnded(JOB)]
 
 
 def test_a_map_over_nothing_ends_at_once(desk: Desk) -> None:
@@ -109,10 +120,10 @@ def test_items_after_the_last_are_the_clients_fault(desk: Desk) -> None:
 def test_the_first_failure_cancels_the_other_items_and_those_that_still_come(desk: Desk) -> None:
     desk.submit(3, last=False)
     desk.end(ERROR)
-    assert desk.told() == []
+    outcomes = JobOutcomes(JOB, [0, 1, 2], [ERROR, CANCELLED, CANCELLED], [1, 0, 0])
+    assert desk.told() == [JobAccepted(1, JOB), outcomes]
     desk.submit(1)
-    outcomes = JobOutcomes(JOB, [0, 1, 2, 3], [ERROR, CANCELLED, CANCELLED, CANCELLED], [1, 0, 0, 0])
-    assert desk.told() == [JobAccepted(1, JOB), outcomes, JobEnded(JOB)]
+    assert desk.told() == [ended((3, CANCELLED), sizes=0), JobEnded(JOB)]
     assert (desk.is_empty(), desk.placed) == (True, [])
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import trio
 
+from triort._client.feed import Feed
 from triort._client.jobs import CompletedItems, Job
 from triort._client.session import Session
 from triort._client.talk import log_level_wanted
 from triort._model.errors import ConnectionLost, JobRejected, UsageError
 from triort._model.ids import JobId
-from triort._model.limits import PARTS_PER_MESSAGE_MAX
 from triort._model.messages import (
     AttachJob,
     CancelJob,
@@ -20,7 +20,6 @@ from triort._model.messages import (
     NodeStatus,
     Options,
     StatusRequest,
-    SubmitJob,
     TaskSpec,
 )
 from triort._node.options import set_options
@@ -153,32 +152,19 @@ class Client:
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
-        dumped = payload.dump_calls(fn, calls)
-        if any(refs for _, refs in dumped):
-            raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
-        items = [data for data, _ in dumped]
         spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
-        job = Job(self, self._options.name or name, len(items), single=single, detached=detached)
-        number = session.next_serial()
-        session.requests[number] = job
-        job._request = number
-        step = PARTS_PER_MESSAGE_MAX - 1
-        for start in range(0, max(len(items), 1), step):
-            chunk = items[start : start + step]
-            blobs = [blob] if start == 0 else []
-            last = start + step >= len(items)
-            parts = [*blobs, *chunk]
-            sizes = [len(part) for part in parts]
-            message = SubmitJob(number, spec, len(blobs), last, sizes, single, detached)
-            if session.reopen is not None:
-                job._submission.append((message, parts))
-            session.send(message, parts)
+        job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
+        job._request = session.next_serial()
+        job._feed = Feed(session, job, fn, calls, spec, blob)
+        job._feed.send_next()
         return job
 
     def _send_cancel(self, job: Job) -> None:
         session = self._session
         if session.lost is None:
             session.send(CancelJob(job._request))
+            if job._feed is not None:
+                job._feed.stop()
 
 
 def _pair(iterables: tuple[Iterable[Any], ...]) -> payload.Calls:

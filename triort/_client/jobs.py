@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from triort._model.errors import ConnectionLost, JobRejected, ProtocolError
+from triort._model.errors import ConnectionLost, JobRejected, ProtocolError, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import CANCEL_S
 from triort._model.messages import JobAccepted, JobOutcomes, Message, Parts
@@ -18,6 +18,7 @@ from triort._wire import payload
 
 if TYPE_CHECKING:
     from triort._client.client import Client
+    from triort._client.feed import Feed
 
 
 @attrs.frozen
@@ -40,6 +41,7 @@ class Job:
         self._submission: list[tuple[Message, list[bytes]]] = []
         """What to send again if the server is lost before it has answered."""
         self._request = 0
+        self._feed: Feed | None = None
         self._id: JobId | None = None
         self._results: list[bytes | None] = [None] * num_items
         self._has = bytearray(num_items)
@@ -102,22 +104,39 @@ class Job:
 
     async def _end_or_cancel(self) -> None:
         try:
+            if self._feed is not None:
+                await self._feed.send_all()
             await self._ended.wait()
-        except trio.Cancelled:
+        except (trio.Cancelled, UsageError):  # the latter for an item that cannot be pickled
             self._cancel_nowait()
             with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
                 await self._ended.wait()
             raise
 
     async def _next_batch(self) -> list[tuple[int, Any]]:
-        """Results that have come since the last call; empty at the end. Raises as `result`."""
+        """Results that have come since the last call; empty at the end. Raises as `result`, and `UsageError`."""
+        self._feed_more()
         while not self._ended.is_set() and (not self._arrived or self._failure is not None):
-            await self._news.wait()
+            if self._feed_more():
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._news.wait()
         if self._failure is not None or self._lost is not None:
             self._value()
         arrived, self._arrived = self._arrived, deque()
         await trio.lowlevel.checkpoint()
         return [(index, payload.loads(self._take(index))) for index in arrived]
+
+    def _feed_more(self) -> bool:
+        """Whether another piece of the job has been sent."""
+        if self._feed is None or self._feed.is_over or self._lost is not None:
+            return False
+        try:
+            self._feed.send_next()
+        except UsageError:
+            self._cancel_nowait()
+            raise
+        return True
 
     def _take(self, index: int) -> bytes:
         data, self._results[index] = self._results[index], None

@@ -1,7 +1,8 @@
 """The server's books about jobs: it owns their root tasks, so it keeps the payloads and submits lost ones again.
 
 A job is one root task for each item that the client has sent (one for ``run``, many for ``map``). It is accepted when
-its last item has come; outcomes go to the clients that watch it as they come. The first failure of a map cancels its
+its first items have come, or the last ones if it is to outlive its client or this server; outcomes go to the clients
+that watch it as they come. The first failure of a map cancels its
 other items; the job has ended when every item has.
 
 A job ends with its client, unless it is *detached*: then its outcomes are kept, any client may attach to it, and when
@@ -169,12 +170,16 @@ class JobBooks:
         else:
             self._finish(job, index, result)
 
+    def is_taken_early(self, job: Job) -> bool:
+        """Whether it is accepted when its first items have come: one that ends with its client, and is nowhere else."""
+        return self.ledger is None and not job.detached
+
     def flush(self) -> tuple[list[Send], list[Job]]:
         """What clients are to be told, and the jobs that have ended."""
         sends, self._answers = self._answers, []
         over = []
         for job in self._dirty.values():
-            if job.complete and not job.accepted:
+            if not job.accepted and (job.complete or self.is_taken_early(job)):
                 job.accepted = True
                 sends += [Send(client, JobAccepted(job.request, job.id), ()) for client in job.watchers]
             if job.accepted and job.ended:

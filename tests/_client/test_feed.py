@@ -1,0 +1,85 @@
+"""Large maps go to the server in pieces: results come early, and what goes wrong late still ends the job."""
+
+import threading
+
+import pytest
+import trio
+
+import triort
+from tests._client import jobs
+
+pytestmark = pytest.mark.processes
+
+MANY = 5_000
+
+
+class Counted:
+    """An argument that counts how many of its kind have been pickled."""
+
+    num_pickled = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __reduce__(self):
+        Counted.num_pickled += 1
+        return int, (self.number,)
+
+
+@pytest.fixture
+async def client():
+    Counted.num_pickled = 0
+    async with triort.open_cluster(2) as client:
+        with trio.fail_after(60):
+            yield client
+
+
+async def test_the_first_result_does_not_wait_for_the_last_argument(client):
+    seen: list[int] = []
+    async for index, value in client.as_completed(jobs.square, map(Counted, range(MANY))):
+        if not seen:
+            assert Counted.num_pickled < MANY
+        assert value == index * index
+        seen.append(index)
+    assert sorted(seen) == list(range(MANY))
+    assert Counted.num_pickled == MANY
+
+
+async def test_a_map_gives_all_values_in_order(client):
+    assert await client.map(jobs.square, range(MANY)) == [number * number for number in range(MANY)]
+    assert await client.map(jobs.square, []) == []
+
+
+async def test_an_argument_that_cannot_be_pickled_ends_a_map_that_has_begun(client):
+    items = [*range(MANY), threading.Lock()]
+    with pytest.raises(triort.UsageError, match=r"argument 1 of square \(lock\) cannot be pickled"):
+        await client.map(jobs.square, items)
+    with pytest.raises(triort.UsageError, match="argument 1 of square"):
+        async for _ in client.as_completed(jobs.square, items):
+            pass
+    assert await client.map(jobs.square, range(3)) == [0, 1, 4]
+    while (await client.status()).tasks:
+        await trio.sleep(0.01)
+
+
+async def test_a_map_that_fails_early_pickles_no_more(client):
+    with pytest.raises(jobs.Expected):
+        await client.map(jobs.fail_at_three, map(Counted, range(20 * MANY)))
+    assert Counted.num_pickled < 20 * MANY
+    assert (await client.status()).tasks == 0
+
+
+async def test_a_map_may_be_cancelled_while_it_is_sent(client):
+    with trio.move_on_after(0.05) as scope:
+        await client.map(jobs.square, map(Counted, range(100 * MANY)))
+    assert scope.cancelled_caught
+    assert Counted.num_pickled < 100 * MANY
+    assert (await client.status()).tasks == 0
+
+
+async def test_leaving_an_iteration_early_sends_no_more(client):
+    async for _ in client.as_completed(jobs.square, map(Counted, range(20 * MANY))):
+        break
+    while (await client.status()).tasks:
+        await trio.sleep(0.01)
+    assert Counted.num_pickled < 20 * MANY
