@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests._core.makers import make_attempt
 from triort._core.links import Link
 from triort._core.watch import Action, Glance, Watch
 from triort._model.ids import Address
@@ -24,8 +25,9 @@ def look(
     now: float = 0.0,
     deadline: float = 0.0,
     idle: int = 0,
+    queued: int = 0,
 ) -> list[Action]:
-    return watch.decide(now, now, Glance(task, task, steps, read, deadline), idle)
+    return watch.decide(now, now, Glance(task, task, steps, read, deadline, queued=queued), idle)
 
 
 def test_a_worker_with_nothing_on_the_cpu_is_left_alone(watch: Watch) -> None:
@@ -44,6 +46,9 @@ def test_mail_that_has_waited_between_two_looks_is_worth_a_poke(watch: Watch) ->
 def test_fresh_mail_is_worth_a_poke_when_one_task_keeps_idle_workers_waiting(watch: Watch) -> None:
     look(watch)
     watch.mail_sent = 1
+    assert look(watch, idle=1) == [POKE]
+    watch.link.place(make_attempt(1))
+    watch.link.place(make_attempt(2))
     assert look(watch, idle=1) == [POKE, RECALL]
 
 
@@ -67,6 +72,8 @@ def test_the_grace_time_starts_anew_for_another_task(watch: Watch) -> None:
 
 
 def test_tasks_behind_a_long_one_are_recalled_once_and_again_when_more_were_sent(watch: Watch) -> None:
+    watch.link.place(make_attempt(1))
+    watch.link.place(make_attempt(2))
     assert [look(watch, idle=1) for _ in range(3)] == [[], [RECALL], []]
     watch.link.batch_sent += 1
     assert [look(watch, idle=1) for _ in range(2)] == [[RECALL], []]
@@ -74,4 +81,14 @@ def test_tasks_behind_a_long_one_are_recalled_once_and_again_when_more_were_sent
 
 
 def test_nothing_is_recalled_while_nobody_is_idle(watch: Watch) -> None:
-    assert [look(watch) for _ in range(3)] == [[], [], []]
+    assert [look(watch, queued=1) for _ in range(3)] == [[], [], []]
+
+
+def test_nothing_is_recalled_from_behind_a_task_that_has_nothing_behind_it(watch: Watch) -> None:
+    watch.link.place(make_attempt(1))
+    assert [look(watch, idle=1) for _ in range(3)] == [[], [], []]
+
+
+def test_what_a_long_task_itself_has_submitted_is_taken_from_it(watch: Watch) -> None:
+    watch.link.place(make_attempt(1))
+    assert [look(watch, idle=1, queued=queued) for queued in (0, 0, 1, 1)] == [[], [], [RECALL], []]

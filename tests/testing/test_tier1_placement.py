@@ -121,6 +121,20 @@ def test_short_tasks_are_not_trapped_in_the_subtree_of_long_ones() -> None:
     assert max(event.time_s for event in events(run, Kind.JOB)) - began < 0.55
 
 
+def test_what_a_long_task_has_submitted_does_not_wait_for_its_end() -> None:
+    """A worker keeps one child back, since the parent will soon wait; this one computes on."""
+    parent = Task("j0.0", [Batch(flat_of("j0.0.0", 1), wait=False), Compute(0.5)], is_async=False)
+    run = ran(Plan(2, 1, [2], [Job("j0", [parent])], latency=[FIXED]))
+    (child,) = events(run, Kind.END, what="j0.0.0.0")
+    assert child.detail == "value"
+    assert child.time_s < 0.02
+
+
+def flat_of(name: str, number: int) -> list[Task]:
+    """Short tasks."""
+    return [Task(f"{name}.{i}", [Compute(1e-4)], is_async=False) for i in range(number)]
+
+
 def mixed(name: str, number: int) -> list[Task]:
     """Every fifth task is long."""
     return [Task(f"{name}.{i}", [Compute(1e-4 if i % 5 else 0.5)], is_async=False) for i in range(number)]

@@ -10,7 +10,8 @@ the CPU (``root`` is the one of these that the boss knows), how often that has c
 * A deadline that has passed: poke.
 * Results or prints that it has gathered, with one task on the CPU since the last look: poke, so that they leave.
 * One task on the CPU since the last look, with unstarted ones behind it and idle workers elsewhere: recall these, and
-  take what the task itself has submitted. Once for each task, and again when more was sent meanwhile.
+  take what the task itself has submitted. Once for each task, and again when more was sent meanwhile. Where nothing can
+  be behind it, as with nearly all long tasks of a wide tree, there is neither a message nor a poke.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ class Glance:
     deadline_s: float
     unsent: int = 0
     over: int = 0
+    queued: int = 0
+    """How many tasks waited there when it last sent something, its own among them."""
 
 
 @attrs.define(eq=False)
@@ -81,7 +84,8 @@ class Watch:
         if mail_waits or 0 < glance.deadline_s <= clock_s or (same_task and glance.unsent):
             actions = [Action.POKE]
         recall = (glance.steps, self.link.batch_sent)
-        if same_task and idle_elsewhere and self._last_recall != recall:
+        has_more = glance.queued or len(self.link.sent) > 1
+        if same_task and idle_elsewhere and has_more and self._last_recall != recall:
             self._last_recall = recall
             actions.append(Action.RECALL)
         return actions

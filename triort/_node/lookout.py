@@ -13,7 +13,7 @@ from triort._core.watch import Action, Glance, Watch
 from triort._model.ids import Address
 from triort._model.limits import MEMORY_LOOK_S, POKE_S, SHUTDOWN_WORKERS_S
 from triort._node.machine import Template, Words, WorkerProcess
-from triort._node.page import DEADLINE_NS, DONE, MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT
+from triort._node.page import DEADLINE_NS, DONE, MAIL_READ, ON_CPU, OVER, QUEUED, ROOT, STEPS, UNSENT
 from triort._transport.connection import Connection
 
 if TYPE_CHECKING:
@@ -104,5 +104,13 @@ class Lookout:
 
 
 def _glance(words: Words) -> Glance:
-    deadline_s = words[DEADLINE_NS] / 1e9
-    return Glance(words[ON_CPU], words[ROOT], words[STEPS], words[MAIL_READ], deadline_s, words[UNSENT], words[OVER])
+    return Glance(
+        on_cpu=words[ON_CPU],
+        root=words[ROOT],
+        steps=words[STEPS],
+        mail_read=words[MAIL_READ],
+        deadline_s=words[DEADLINE_NS] / 1e9,
+        unsent=words[UNSENT],
+        over=words[OVER],
+        queued=words[QUEUED],
+    )

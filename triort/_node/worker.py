@@ -29,7 +29,7 @@ from triort._node.functions import Functions
 from triort._node.futures import Future
 from triort._node.machine import Page
 from triort._node.output import TaskOutput
-from triort._node.page import MAIL_READ, ON_CPU, OVER, ROOT, STEPS, UNSENT
+from triort._node.page import MAIL_READ, ON_CPU, OVER, QUEUED, ROOT, STEPS, UNSENT
 from triort._node.process import OwnProcess, Process
 from triort._node.waits import Waits
 from triort._transport.connection import Connection
@@ -196,6 +196,7 @@ class Worker:
             conn.send_nowait(message, parts)  # type: ignore[attr-defined]
         self.results = 0
         self.page.words[UNSENT] = 0
+        self.page.words[QUEUED] = core.backlog.num_waiting
         self.conn.flush_nowait()
 
     # -- for the task's own calls --------------------------------------------------------------------------------

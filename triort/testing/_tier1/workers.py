@@ -53,7 +53,7 @@ class Worker(Node):
         self.num_done = 0
         self.results = 0
         self.num_steps = 0
-        self._over = 0
+        self._over = self._queued = 0
         self._mail: Frame = []
         self._mail_read = 0
         self._pokes = 0
@@ -206,6 +206,7 @@ class Worker(Node):
             self.cluster.note_leaving([result.address for result in core.boss.out_results])
         self.cluster.wires.send(sends + core.flush(idle))
         self.results = 0
+        self._queued = core.backlog.num_waiting
         self._flushed_at = self.cluster.heap.now
 
     def notice(self) -> None:
@@ -252,7 +253,7 @@ class Worker(Node):
             deadlines.append(of_child)
         return Glance(
             running.attempt.address, running.root, self.num_steps, self._mail_read, min(deadlines, default=0.0),
-            int(bool(self.results or self._lines)), self._over,
+            int(bool(self.results or self._lines)), self._over, self._queued,
         )  # fmt: skip
 
     def poke(self) -> None:

@@ -1,5 +1,7 @@
 """The page of memory that a simulated worker shares with its boss: a list."""
 
+from triort._node.page import QUEUED
+
 
 class SimPage:
     """The page that a worker shares with its boss."""
@@ -7,7 +9,7 @@ class SimPage:
     __slots__ = ("words",)
 
     def __init__(self) -> None:
-        self.words = [0] * 9
+        self.words = [0] * (QUEUED + 1)
 
     def say(self, text: str) -> None:
         """Nobody asks for it."""
