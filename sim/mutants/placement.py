@@ -5,7 +5,7 @@ from __future__ import annotations
 from sim.mutants.planting import mutant, rewrite
 from triort._core import node_handlers
 from triort._core.demand import _grant, recall_from_worker
-from triort._core.placement import Placement, has_credit
+from triort._core.placement import Placement, queue_of
 from triort._core.upstream import Upstream
 
 
@@ -16,12 +16,13 @@ def idle_drift():
 
 @mutant("credit has no end")
 def endless_credit():
-    return rewrite(has_credit, ("link.queued_us < CREDIT_US * num_workers and link.queued < CREDIT_TASKS_MAX", "True"))
+    return rewrite(queue_of, ("max(min(by_time, CREDIT_TASKS_MAX - link.queued), 0)", "1_000"))
 
 
-@mutant("a task that finds no credit is dropped")
+@mutant("a task that is placed with others is dropped")
 def dropped_in_fill():
-    return rewrite(Placement._fill, ("            backlog.add_first(attempt)\n", ""))
+    return rewrite(Placement._fill, ("for attempt in run[start : start + share]:",
+                                     "for attempt in run[start : start + min(share, 2)]:"))  # fmt: skip
 
 
 @mutant("the end of a window is not noticed")

@@ -61,8 +61,9 @@ def test_of_what_was_offered_the_shallowest_is_placed_first_but_before_what_is_s
 
 def test_what_is_held_leaves_out_what_was_offered() -> None:
     backlog = fill(make_attempt(1, DEEP, Link("w", "w")), make_attempt(2, SHALLOW))
-    held = [backlog.pop_deepest_held() for _ in range(2)]
-    assert [attempt and attempt.address for attempt in held] == [2, None]
+    assert [int(attempt.address) for attempt in backlog.pop_run(2, is_held=True)] == [2]
+    assert backlog.pop_run(1, is_held=True) == []
+    assert backlog.next_function(is_held=True) is None
     assert drain(backlog) == [1]
 
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from triort._core.attempts import Attempt
+from triort._model.ids import Digest
 
 GARBAGE_MAX = 64
 
@@ -137,20 +138,54 @@ class Backlog:
 
     def pop_next(self) -> Attempt | None:
         """Take the one that a node places next: the deepest, where what was offered counts by its shallowest."""
+        rank = self._next_rank()
+        return None if rank is None else self._take(rank)
+
+    def next_function(self, *, is_held: bool) -> Digest | None:
+        """What the one runs that is placed next, or next of those that were given or are this node's own."""
+        rank = self._rank_of(is_held)
+        return None if rank is None else self._buckets[rank][0].spec.function
+
+    def pop_run(self, count: int, *, is_held: bool) -> list[Attempt]:
+        """Take those that are placed next, up to so many that stand one behind the other and have one function."""
+        rank = self._rank_of(is_held)
+        if rank is None:
+            return []
+        run: list[Attempt] = []
+        bucket = self._buckets[rank]
+        function = bucket[0].spec.function
+        while bucket and len(run) < count:
+            attempt = bucket[0]
+            if not attempt.queued:
+                self._garbage -= 1
+            elif attempt.spec.function == function:
+                run.append(attempt)
+            else:
+                break
+            bucket.popleft()
+        for attempt in run:
+            self._leave(attempt)
+        return run
+
+    def _rank_of(self, is_held: bool) -> Rank | None:
+        return self._held_rank() if is_held else self._next_rank()
+
+    def _held_rank(self) -> Rank | None:
+        if not (self._counts[0] or self._counts[1]):
+            return None
+        return self._find(range(len(self._ranks) - 1, -1, -1), 0, 1)
+
+    def _next_rank(self) -> Rank | None:
+        if not self._count:
+            return None
         if not self._counts[2]:
-            return self.pop_deepest()
+            return self._held_rank()
         downwards = range(len(self._ranks) - 1, -1, -1)
         top = self._find(downwards, 2, 2)
         assert top is not None
         offered = self._find((i for i in range(len(self._ranks)) if self._ranks[i][0] == top[0]), 2, 2)
         held = self._find(downwards, 0, 1)
-        rank = offered if held is None or (offered is not None and offered[:2] > held[:2]) else held
-        assert rank is not None
-        return self._take(rank)
-
-    def pop_deepest_held(self) -> Attempt | None:
-        """Take the next one that was given or is this node's own, not offered from below."""
-        return self._pop(range(len(self._ranks) - 1, -1, -1), 0, 1) if self._counts[0] or self._counts[1] else None
+        return offered if held is None or (offered is not None and offered[:2] > held[:2]) else held
 
     def pop_shallowest_new(self) -> Attempt | None:
         """Take the oldest of the lowest rank that may go up as new."""

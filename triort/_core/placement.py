@@ -9,7 +9,6 @@ poor (without work of their own to offer), or busy workers would pass their leav
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 
 import attrs
@@ -17,6 +16,7 @@ import attrs
 from triort._core.attempts import Attempt
 from triort._core.backlog import Backlog
 from triort._core.links import Link
+from triort._core.sharing import Queue, share_out
 from triort._model.ids import Digest
 from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, DURATION_WEIGHT, OFFERS_MIN
 from triort._model.marks import buggify
@@ -140,7 +140,8 @@ class Placement:
         position = 0
         while rounds and position < len(tasks):
             for _, employee in rounds[: len(tasks) - position]:
-                self._give(tasks[position], employee)
+                cost_us = int(self.costs.get(tasks[position].spec.function, CREDIT_US)) or 1
+                self._give(tasks[position], employee, cost_us)
                 pairs.append((tasks[position], employee))
                 position += 1
             rounds = [(left - 1, employee) for left, employee in rounds if left > 1]
@@ -155,33 +156,29 @@ class Placement:
         ]  # fmt: skip
         poor = [employee for employee in takers if employee.is_poor or employee in hungry]
         if poor:
-            self._fill(backlog, backlog.pop_next, poor)
+            self._fill(backlog, poor, is_held=False)
         if takers:
-            self._fill(backlog, backlog.pop_deepest_held, takers)
+            self._fill(backlog, takers, is_held=True)
 
-    def _fill(self, backlog: Backlog, pop: Callable[[], Attempt | None], employees: Sequence[Employee]) -> None:
-        fewest = [
-            (e.link.queued_us / e.num_workers, i, e)
-            for i, e in enumerate(employees)
-            if has_credit(e.link, e.num_workers)
-        ]
-        heapq.heapify(fewest)
-        while fewest:
-            attempt = pop()
-            if attempt is None:
+    def _fill(self, backlog: Backlog, employees: Sequence[Employee], *, is_held: bool) -> None:
+        while (function := backlog.next_function(is_held=is_held)) is not None:
+            cost = self.costs.get(function)
+            if cost is None:
                 return
-            if attempt.spec.function not in self.costs:
-                backlog.add_first(attempt)
+            cost_us = int(cost) or 1
+            open_ones = [e for e in employees if has_credit(e.link, e.num_workers)]
+            if not open_ones:
                 return
-            _, tie, employee = fewest[0]
-            self._give(attempt, employee)
-            if has_credit(employee.link, employee.num_workers):
-                heapq.heapreplace(fewest, (employee.link.queued_us / employee.num_workers, tie, employee))
-            else:
-                heapq.heappop(fewest)
+            queues = [queue_of(each.link, each.num_workers, cost_us) for each in open_ones]
+            run = backlog.pop_run(sum(queue.room for queue in queues), is_held=is_held)
+            start = 0
+            for employee, share in zip(open_ones, share_out(queues, len(run), cost_us), strict=True):
+                for attempt in run[start : start + share]:
+                    self._give(attempt, employee, cost_us)
+                start += share
 
-    def _give(self, attempt: Attempt, employee: Employee) -> None:
-        attempt.cost_us = int(self.costs.get(attempt.spec.function, CREDIT_US)) or 1
+    def _give(self, attempt: Attempt, employee: Employee, cost_us: int) -> None:
+        attempt.cost_us = cost_us
         employee.link.place(attempt)
         if employee.num_idle_workers:
             employee.num_idle_workers -= 1
@@ -190,6 +187,13 @@ class Placement:
 def has_credit(link: Link, num_workers: int) -> bool:
     """Whether an employee with so many workers may be given one more task beyond those that are idle."""
     return link.queued_us < CREDIT_US * num_workers and link.queued < CREDIT_TASKS_MAX
+
+
+def queue_of(link: Link, num_workers: int, cost_us: int) -> Queue:
+    """What an employee has in its queue, and how many more tasks of this cost it may get until it has no credit."""
+    by_time = -(-(CREDIT_US * num_workers - link.queued_us) // cost_us)
+    room = max(min(by_time, CREDIT_TASKS_MAX - link.queued), 0)
+    return Queue(link.queued_us / num_workers, num_workers, room)
 
 
 def distinct_name(name: str, others: Sequence[Employee]) -> str:
