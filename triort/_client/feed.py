@@ -70,11 +70,11 @@ class Feed:
         end = min(self._position + count, len(self._calls))
         while self._position < end and size < FEED_BYTES_MAX:
             calls = self._calls[self._position : min(self._position + _STEP, end)]
-            dumped = payload.dump_calls(self._fn, calls)
-            if any(refs for _, refs in dumped):
+            dumped, refs = payload.dump_calls(self._fn, calls)
+            if refs:
                 raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
-            items += [data for data, _ in dumped]
-            size += sum(len(data) for data, _ in dumped)
+            items += dumped
+            size += sum(map(len, dumped))
             self._position += len(calls)
         return items
 

@@ -173,15 +173,15 @@ class Runtime:
         digest = worker.functions.dump(above.job, fn)
         name = payload.name_of(fn)
         spec = TaskSpec(above.job, digest, name, above.depth + 1, options, (), above.log_level)
-        dumped = payload.dump_calls(fn, calls)
+        dumped, refs = payload.dump_calls(fn, calls)
         known = worker.core.hops.blobs.get(above.job, {})
-        if any(ref not in known for _, refs in dumped for ref in refs):
+        if any(ref not in known for each in refs.values() for ref in each):
             raise UsageError("a Ref is of use in the job that it was put in; put the value again")
         future = Future(worker, parent, options.name or name, is_map=is_map)
         future._results = [None] * len(calls)
         deadline = None if options.timeout_s is None else worker.clock() + options.timeout_s
-        for index, (data, refs) in enumerate(dumped):
-            task_spec = msgspec.structs.replace(spec, blobs=refs) if refs else spec
+        for index, data in enumerate(dumped):
+            task_spec = msgspec.structs.replace(spec, blobs=refs[index]) if index in refs else spec
             future._open[index] = worker.core.submit(parent, task_spec, data, future, index, deadline)
         worker.notice()
         return future

@@ -126,25 +126,28 @@ def dump_function(function: Callable[..., Any]) -> tuple[Digest, bytes]:
 
 
 Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
-DumpedCall = tuple[bytes, tuple[Digest, ...]]
 
 
-def dump_calls(function: object, calls: Calls) -> list[DumpedCall]:
-    """Pickle the arguments of calls; gives the refs among them, too. Raises `UsageError` naming function and
-    argument."""
+def dump_calls(function: object, calls: Calls) -> tuple[list[bytes], dict[int, tuple[Digest, ...]]]:
+    """Pickle the arguments of calls; gives the refs of those that have some, too. Raises `UsageError` naming function
+    and argument."""
     outer = _Refs.collected
-    dumped: list[DumpedCall] = []
+    dumped: list[bytes] = []
+    refs: dict[int, tuple[Digest, ...]] = {}
+    collected = _Refs.collected = {}
     try:
         for args, kwargs in calls:
-            refs = _Refs.collected = {}
-            dumped.append((dumps((args, kwargs or None)), tuple(refs)))
+            dumped.append(dumps((args, kwargs or None)))
+            if collected:
+                refs[len(dumped) - 1] = tuple(collected)
+                collected = _Refs.collected = {}
     except Exception as exc:
         _Refs.collected = {}
         args, kwargs = calls[len(dumped)]
         raise _bad_argument(function, args, kwargs, exc) from exc
     finally:
         _Refs.collected = outer
-    return dumped
+    return dumped, refs
 
 
 def _bad_argument(function: object, args: tuple[Any, ...], kwargs: dict[str, Any], exc: Exception) -> UsageError:
