@@ -35,7 +35,7 @@ def test_tasks_from_above_go_to_idle_workers_and_the_boss_can_count_for_itself()
 def test_what_nobody_has_room_for_waits_and_is_reported() -> None:
     node = Node(1)
     assert node.above(*submit(1, 2, 3)) == [("w0", one(1, 1)), (BOSS, Update(0, 2))]
-    assert node.below("w0", Waiting(1, 1)) == [("w0", one(2, 2)), (BOSS, Update(0, 1))]
+    assert node.below("w0", Waiting(1, 1)) == [("w0", one(2, 2))]
 
 
 def test_the_end_of_a_task_goes_up_and_its_worker_is_idle_when_it_says_so() -> None:

@@ -20,6 +20,15 @@ def test_the_boss_takes_back_what_has_no_place_here() -> None:
     assert len(node.core.backlog) == 0
 
 
+def test_that_fewer_tasks_have_no_place_is_told_to_whoever_asks_for_them() -> None:
+    """To tell it each time costs a message for about every task, and nobody may ever ask."""
+    node = Node(1)
+    assert node.above(*submit(1, 2, 3, 4, 5)) == [("w0", one(1, 1)), (BOSS, Update(0, 4))]
+    for address in (2, 3, 4):
+        assert node.below("w0", Waiting(1, address - 1)) == [("w0", one(address, address))]
+    assert node.above(Want(0, 4)) == [(BOSS, returned(1, 5)), (BOSS, ANSWER_0)]
+
+
 def test_idle_workers_get_what_has_no_place_in_a_sibling_subtree() -> None:
     node = Node(1, boss=False, managers=[1])
     node.core.placement.measure(FN, 1500)

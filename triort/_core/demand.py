@@ -7,7 +7,7 @@ is poor: it has nothing but what it was given. Such may queue what others have o
 leaves around.
 
 **Recall.** What a manager was given and cannot place it reports as its backlog, when there is some and whenever that
-doubles or halves. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
+has doubled. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
 for as many tasks as it has idle workers, once at a time; the manager asks those below it for what it lacks, and hands
 on what comes. When all have answered it answers, too, with what it still has. Without an answer two nodes once asked
 and reported for ever, about tasks that had long ended; with an early one, tasks went to and fro.

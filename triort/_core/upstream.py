@@ -56,7 +56,8 @@ class Upstream:
 
     def tell_tasks(self, node: NodeCore, boss: Link, *, all_idle: bool) -> None:
         """Tell how many tasks of its own the subtree has, roughly while it is busy; and how many of those it was given
-        have no place, at once when work for idle workers elsewhere has turned up."""
+        have no place, at once when work for idle workers elsewhere has turned up. That there are fewer has time: a boss
+        that asks for more than there are hears it in the answer."""
         if self.idle is None:
             return
         is_answer = self.owes_answer and not (self.asked and answers_due(node))
@@ -64,7 +65,7 @@ class Upstream:
         is_more = spare > 0 and spare >= 2 * told
         is_less = told > 0 and spare <= told // 2 and self.owes_answer == is_answer
         self._looks += 1
-        if is_more or all_idle or is_answer or (node.outbox and (is_less or self._looks >= LOOKS)):
+        if is_more or all_idle or is_answer or (node.outbox and self._looks >= LOOKS):
             self._looks = 0
             below = sum(employee.num_tasks for employee in node.employees)
             tasks = below + node.backlog.num_waiting - len(boss.received)
