@@ -5,10 +5,11 @@ from triort._core.backlog import Backlog
 from triort._core.links import Link
 from triort._core.placement import Employee, Placement
 from triort._model.ids import Digest
-from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US
+from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, STOCK_US
 from triort._model.messages import Options, TaskSpec
 
 OFFERER = Link("offerer", "offerer")
+GIVEN_BEFORE = 1_000_000
 
 
 def employee(name: str, workers: int = 1, idle: int = 0, *, wanted: int = 0) -> Employee:
@@ -111,3 +112,68 @@ def test_durations_are_averaged() -> None:
     chooser = placement(100)
     chooser.measure(FN, 200)
     assert chooser.costs == {FN: 120.0}
+    chooser.measure(Digest(b"other"), 1120)
+    assert chooser.mean_us == 320.0
+
+
+# -- the stock of a manager ----------------------------------------------------------------------------------------
+
+
+def busy(name: str, workers: int, tasks: int) -> Employee:
+    """A manager without idle workers that was given so many tasks."""
+    made = employee(name, workers)
+    for number in range(tasks):
+        made.link.place(make_attempt(GIVEN_BEFORE + number))
+        made.link.queued, made.link.queued_us = 100, 100 * STOCK_US
+    return made
+
+
+def new(who: Employee) -> int:
+    """How many tasks it was given since."""
+    return sum(address < GIVEN_BEFORE for address in who.link.sent)
+
+
+def test_a_busy_manager_is_given_a_stock_which_is_larger_the_shorter_the_tasks_are() -> None:
+    for cost_us, stock in [(STOCK_US // 4, 16), (STOCK_US, 8), (4 * STOCK_US, 4), (100 * STOCK_US, 0)]:
+        a, backlog = busy("a", 8, 8), queue(100)
+        placement(cost_us).fill(backlog, [], [a], 0.0, [a])
+        assert (new(a), len(backlog)) == (stock, 100 - stock)
+
+
+def test_a_stock_is_filled_up_when_half_of_it_is_gone() -> None:
+    for tasks, given_now in [(15, 0), (12, 0), (11, 5), (9, 7)]:
+        a, backlog = busy("a", 8, tasks), queue(100)
+        placement(STOCK_US).fill(backlog, [], [a], 0.0, [a])
+        assert new(a) == given_now
+
+
+def test_what_there_is_goes_to_the_smallest_stocks() -> None:
+    a, b, c = busy("a", 4, 4), busy("b", 8, 8), busy("c", 4, 5)
+    placement(STOCK_US).fill(queue(5), [], [a, b, c], 0.0, [a, b, c])
+    assert [new(each) for each in (a, b, c)] == [2, 3, 0]
+
+
+def test_a_manager_whose_workers_have_other_tasks_than_these_has_its_credit_alone() -> None:
+    """They run what was submitted below, or news of their being idle is on its way."""
+    a = busy("a", 8, 7)
+    placement(STOCK_US).fill(queue(100), [], [a], 0.0, [a])
+    a.num_own_tasks = 40
+    placement(STOCK_US).fill(queue(100), [], [a], 0.0, [a])
+    assert new(a) == 0
+
+
+def test_no_stock_is_made_of_what_was_offered_or_never_measured() -> None:
+    a = busy("a", 8, 8)
+    placement(STOCK_US).fill(queue(100, OFFERER), [], [a], 0.0, [a])
+    chooser = placement()
+    chooser.measure(Digest(b"other"), STOCK_US)
+    chooser.fill(queue(100), [], [a], 0.0, [a])
+    a.is_stalled = True
+    placement(STOCK_US).fill(queue(100), [], [a], 0.0, [a])
+    assert new(a) == 0
+
+
+def test_a_stock_is_bounded_in_tasks() -> None:
+    a = busy("a", 100, 100)
+    placement(1).fill(queue(3 * CREDIT_TASKS_MAX), [], [a], 0.0, [a])
+    assert new(a) == CREDIT_TASKS_MAX

@@ -188,7 +188,7 @@ class NodeCore:
             idle = sum(employee.num_idle_workers for employee in hungry)
             self.assign_tasks([a for _ in range(min(idle, len(backlog))) if (a := backlog.pop_next()) is not None])
         if backlog:
-            self.placement.fill(backlog, hungry, self.employees, self.now)
+            self.placement.fill(backlog, hungry, self.employees, self.now, self.managers)
 
     def assign_tasks(self, tasks: Sequence[Attempt]) -> list[tuple[Attempt, Employee]]:
         """Go through the tasks and assign each one to an employee: as many as there are idle workers."""

@@ -5,20 +5,28 @@ employee may be given more than it has idle workers only within its credit: abou
 trip, by the measured durations of the functions; a function never measured gets one task for each idle worker. Tasks
 that were offered from below go beyond idle workers only to employees that are hungry (idle when the round began) or
 poor (without work of their own to offer), or busy workers would pass their leaves around instead of running them.
+
+A manager's credit counts what its workers run, so for tasks longer than the round trip it is used up by these: each
+worker that became idle had to wait until word of it had gone up, as far as to the server, and a task had come down. So
+a manager whose workers all have tasks is given a *stock* besides, more of short tasks than of long ones: it lasts for
+the geometric mean of a task's duration and `STOCK_US`. It is filled up when half of it is gone, so by batches. What
+lies there while others are idle is asked back (see `demand`).
 """
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Callable, Sequence
 
 import attrs
 
 from triort._core.attempts import Attempt
-from triort._core.backlog import Backlog
+from triort._core.backlog import Backlog, Source
 from triort._core.links import Link
 from triort._core.sharing import Queue, share_out
 from triort._model.ids import Digest
-from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, DURATION_WEIGHT, OFFERS_MIN
+from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, DURATION_WEIGHT, OFFERS_MIN, STOCK_US
 from triort._model.marks import buggify
 
 Choose = Callable[[str, int], int]
@@ -112,9 +120,12 @@ class Placement:
 
     choose: Choose
     costs: dict[Digest, float] = attrs.Factory(dict)
+    mean_us: float = 0.0
+    """How long tasks of all functions hold their slots of late; 0 before the first."""
 
     def measure(self, function: Digest, duration_us: int) -> None:
         """A task of this function has held its slot for so long."""
+        self.mean_us += (DURATION_WEIGHT if self.mean_us else 1.0) * (max(duration_us, 1) - self.mean_us)
         cost = self.costs.get(function)
         if cost is None:
             if len(self.costs) >= COSTS_MAX:
@@ -147,9 +158,12 @@ class Placement:
             rounds = [(left - 1, employee) for left, employee in rounds if left > 1]
         return pairs
 
-    def fill(self, backlog: Backlog, hungry: Sequence[Employee], employees: Sequence[Employee], now: float) -> None:
+    def fill(
+        self, backlog: Backlog, hungry: Sequence[Employee], employees: Sequence[Employee], now: float,
+        managers: Sequence[Employee] = (),
+    ) -> None:  # fmt: skip
         """Give tasks beyond idle workers, within credit, to those with the least to do: any task to the hungry and the
-        poor, and to all what did not come from below."""
+        poor, and to all what did not come from below. The managers among the employees get a stock besides."""
         takers = [
             e for e in employees if (link := e.link).queued_us < CREDIT_US * e.num_workers
             and link.queued < CREDIT_TASKS_MAX and e.stuck_until <= now and not e.is_stalled
@@ -159,6 +173,33 @@ class Placement:
             self._fill(backlog, poor, is_held=False)
         if takers:
             self._fill(backlog, takers, is_held=True)
+        if managers and self.mean_us and len(backlog) > backlog.count(Source.OFFERED):
+            self._stock_up(backlog, managers)
+
+    def _stock_up(self, backlog: Backlog, managers: Sequence[Employee]) -> None:
+        """Give managers that run low of it a stock of what did not come from below; those with the least come first."""
+        fewest = [
+            (spare / e.num_workers, i, e)
+            for i, e in enumerate(managers)
+            if 0 <= 2 * (spare := e.num_tasks - e.num_workers) < self.stock(e.num_workers) and not e.is_stalled
+        ]
+        heapq.heapify(fewest)
+        while fewest and (function := backlog.next_function(is_held=True)) is not None:
+            cost = self.costs.get(function)
+            if cost is None:
+                return
+            _, tie, manager = fewest[0]
+            (attempt,) = backlog.pop_run(1, is_held=True)
+            self._give(attempt, manager, int(cost) or 1)
+            spare = manager.num_tasks - manager.num_workers
+            if spare < self.stock(manager.num_workers):
+                heapq.heapreplace(fewest, (spare / manager.num_workers, tie, manager))
+            else:
+                heapq.heappop(fewest)
+
+    def stock(self, num_workers: int) -> int:
+        """How many tasks beyond one for each worker a manager with so many workers has when its stock is full."""
+        return min(int(num_workers * math.sqrt(STOCK_US / self.mean_us)), CREDIT_TASKS_MAX)
 
     def _fill(self, backlog: Backlog, employees: Sequence[Employee], *, is_held: bool) -> None:
         while (function := backlog.next_function(is_held=is_held)) is not None:
