@@ -30,12 +30,11 @@ def share_out(queues: list[Queue], count: int, cost_us: float) -> list[int]:
         level_us = (count * cost_us + below_us) / workers
         if position + 1 < len(order) and level_us <= queues[order[position + 1]].load_us:
             break
+    level_us -= cost_us / min([queue.num_workers for queue in queues], default=1)  # one by one they differ by so much
     for i, (load_us, num_workers, room) in enumerate(queues):
         if load_us < level_us:
-            shares[i] = min(max(int((level_us - load_us) * num_workers / cost_us) - 1, 0), room)
+            shares[i] = min(int((level_us - load_us) * num_workers / cost_us), room)
     left = count - sum(shares)
-    if left < 0:  # rounding
-        shares, left = [0] * len(queues), count
     loads = [
         (load_us + shares[i] * cost_us / num_workers, i)
         for i, (load_us, num_workers, room) in enumerate(queues)

@@ -29,7 +29,11 @@ class NoLateStarts(Checker):
         super().begin(world)
         plan = world.plan
         self._is_off = any(may_part(fault) and fault.kind not in HOLDS for fault in plan.faults)
-        self._may_restart = any(fault.kind is FaultKind.CRASH_SERVER for fault in plan.faults)
+        self._may_return = any(
+            fault.kind is FaultKind.CRASH_SERVER or (plan.journal and fault.kind is FaultKind.CORRUPT_FRAME)
+            for fault in plan.faults
+        )
+        """Whether a client may come over another link to jobs that have gone on: what it wants is heard only then."""
         self._bound_s = CANCELS_S + CROSSINGS * crossing_s(plan)
         self._trouble_s = -1.0
         """Until then a fault holds something up, or has done so."""
@@ -85,8 +89,8 @@ class NoLateStarts(Checker):
         if event.what in HOLDS:
             for_s = max(fault.for_s for fault in self.world.plan.faults if fault.kind == event.what)
             self._trouble_s = max(self._trouble_s, event.time_s + (for_s or math.inf))
-        is_told = event.what == FaultKind.CANCEL_JOB and event.detail != "missed" and not self._may_restart
-        if is_told and event.node in self._jobs:  # a server that is started again takes jobs up, and is told again
+        is_told = event.what == FaultKind.CANCEL_JOB and event.detail != "missed" and not self._may_return
+        if is_told and event.node in self._jobs:
             self._stopped.setdefault(event.node, (event.time_s, "its job is cancelled"))
 
     def _check(self, event: Event) -> None:
