@@ -26,7 +26,9 @@ _STEP = 32
 
 
 class Feed:
-    """What of one job has not been sent."""
+    """What of one job has not been sent; the job lets go of it with the last piece."""
+
+    __slots__ = ("_blob", "_calls", "_fn", "_job", "_position", "_session", "_spec", "is_over")
 
     def __init__(
         self, session: Session, job: Job, fn: Callable[..., Any], calls: payload.Calls, spec: TaskSpec, blob: bytes
@@ -82,7 +84,7 @@ class Feed:
         job, session = self._job, self._session
         self.is_over = last
         if last:
-            self._calls, self._blob = [], b""
+            job._feed = None
         parts = [*blobs, *items]
         sizes = [len(part) for part in parts]
         message = SubmitJob(job._request, self._spec, len(blobs), last, sizes, job._single, job._is_detached)

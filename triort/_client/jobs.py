@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,12 @@ class JobStatus:
 class Job:
     """A job that a client has submitted, or attached to; made by `Client.submit` and `Client.attach`."""
 
+    __slots__ = (
+        "_arrived", "_cancelled", "_client", "_end_event", "_failure", "_feed", "_has", "_id", "_is_accepted",
+        "_is_detached", "_is_ended", "_lost", "_name", "_news_event", "_num_done", "_refused", "_request", "_results",
+        "_single", "_submission",
+    )  # fmt: skip
+
     def __init__(self, client: Client, name: str, num_items: int, *, single: bool, detached: bool = False) -> None:
         self._client = client
         self._name = name
@@ -47,14 +52,15 @@ class Job:
         self._has = bytearray(num_items)
         """Which items have ended: after an attach the server tells all of them, and some for the second time."""
         self._num_done = 0
-        self._arrived: deque[int] = deque()
+        self._arrived: list[int] = []
         self._failure: tuple[int, bytes] | None = None
         self._lost: str | None = None
         self._refused: str | None = None
         self._cancelled = False
-        self._accepted = trio.Event()
-        self._ended = trio.Event()
-        self._news = trio.Event()
+        self._is_accepted = False
+        self._is_ended = False
+        self._end_event: trio.Event | None = None
+        self._news_event: trio.Event | None = None
 
     @property
     def id(self) -> int:
@@ -68,13 +74,13 @@ class Job:
         Raises the exception of the task, with the traceback there as its cause; `TaskCancelled` after `cancel`;
         `ConnectionLost` when the server is gone. A cancel only stops waiting.
         """
-        await self._ended.wait()
+        await self._wait_ended()
         return self._value()
 
     async def cancel(self) -> None:
         """Cancel the job and wait until all of it has ended. A cancel of this call only stops waiting."""
         self._cancel_nowait()
-        await self._ended.wait()
+        await self._wait_ended()
 
     async def forget(self) -> None:
         """Tell the server that nobody will attach to the detached job again: it keeps nothing of it after its end.
@@ -87,7 +93,7 @@ class Job:
     async def status(self) -> JobStatus:
         """How far the job is, as far as this client knows."""
         await trio.lowlevel.checkpoint()
-        if not self._ended.is_set():
+        if not self._is_ended:
             state = "cancelling" if self._cancelled or self._failure is not None else "running"
         elif self._failure is None:
             state = "done"
@@ -106,24 +112,24 @@ class Job:
         try:
             if self._feed is not None:
                 await self._feed.send_all()
-            await self._ended.wait()
+            await self._wait_ended()
         except (trio.Cancelled, UsageError):  # the latter for an item that cannot be pickled
             self._cancel_nowait()
             with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
-                await self._ended.wait()
+                await self._wait_ended()
             raise
 
     async def _next_batch(self) -> list[tuple[int, Any]]:
         """Results that have come since the last call; empty at the end. Raises as `result`, and `UsageError`."""
         self._feed_more()
-        while not self._ended.is_set() and (not self._arrived or self._failure is not None):
+        while not self._is_ended and (not self._arrived or self._failure is not None):
             if self._feed_more():
                 await trio.lowlevel.checkpoint()
             else:
-                await self._news.wait()
+                await self._wait_news()
         if self._failure is not None or self._lost is not None:
             self._value()
-        arrived, self._arrived = self._arrived, deque()
+        arrived, self._arrived = self._arrived, []
         await trio.lowlevel.checkpoint()
         return [(index, payload.loads(self._take(index))) for index in arrived]
 
@@ -143,7 +149,7 @@ class Job:
         return data or b""
 
     def _cancel_nowait(self) -> None:
-        if not self._cancelled and not self._ended.is_set():
+        if not self._cancelled and not self._is_ended:
             self._cancelled = True
             self._client._send_cancel(self)
 
@@ -154,7 +160,8 @@ class Job:
             self._name, self._single = message.name, message.single
             self._has = bytearray(message.num_items)
             self._results = [None] * message.num_items
-        self._accepted.set()
+        self._is_accepted = True
+        self._tell()
 
     def _refuse(self, reason: str) -> None:
         if self._id is None:
@@ -163,7 +170,8 @@ class Job:
 
     async def _wait_accepted(self) -> None:
         """Wait until the server has taken the job; raises `JobRejected` when it does not, and `ConnectionLost`."""
-        await self._accepted.wait()
+        while not (self._is_accepted or self._is_ended):
+            await self._wait_news()
         if self._id is None:
             self._value()
 
@@ -183,18 +191,34 @@ class Job:
         self._tell()
 
     def _end(self) -> None:
-        self._ended.set()
+        self._is_ended = True
+        if self._end_event is not None:
+            self._end_event.set()
         self._tell()
 
     def _lose(self, reason: str) -> None:
-        if not self._ended.is_set():
+        if not self._is_ended:
             self._lost = reason
-            self._accepted.set()
             self._end()
 
     def _tell(self) -> None:
-        news, self._news = self._news, trio.Event()
-        news.set()
+        news, self._news_event = self._news_event, None
+        if news is not None:
+            news.set()
+
+    async def _wait_news(self) -> None:
+        """Wait until something has changed."""
+        if self._news_event is None:  # only where somebody waits: most jobs have one who waits for the end
+            self._news_event = trio.Event()
+        await self._news_event.wait()
+
+    async def _wait_ended(self) -> None:
+        if self._is_ended:
+            await trio.lowlevel.checkpoint()
+            return
+        if self._end_event is None:
+            self._end_event = trio.Event()
+        await self._end_event.wait()
 
     def _value(self) -> Any:
         if self._refused is not None:
@@ -227,6 +251,6 @@ class CompletedItems:
 
     def __del__(self) -> None:
         """Nobody can ask for more: what is left of the job is cancelled, in its own loop, whichever thread this is."""
-        if not self._job._ended.is_set():
+        if not self._job._is_ended:
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._job._cancel_nowait)

@@ -22,7 +22,7 @@ async def watch_progress(job: Job) -> list[Any]:
 
             async def follow() -> None:
                 while True:
-                    await job._news.wait()
+                    await job._wait_news()
                     bar.update(line, completed=job._num_done)
 
             nursery.start_soon(follow)
