@@ -22,7 +22,7 @@ def one_retry_too_many():
 
 @mutant("the tries of an item are not counted")
 def retries_not_counted():
-    return rewrite(JobBooks.settle, ("job.retried[index] = job.retried.get(index, 0) + 1", "pass"))
+    return rewrite(JobBooks.settle, ("job.retried = {**job.retried, index: job.retried.get(index, 0) + 1}", "pass"))
 
 
 @mutant("the items of a job share their tries")
@@ -31,7 +31,8 @@ def retries_shared():
         JobBooks.settle,
         (
             "    index = attempt.index\n",
-            "    index = attempt.index\n    job.retried[index] = max(job.retried.values(), default=0)\n",
+            "    index = attempt.index\n"
+            "    job.retried = {**job.retried, index: max(job.retried.values(), default=0)}\n",
         ),
     )
 
@@ -64,7 +65,7 @@ def job_ends_early():
 
 @mutant("an item that is tried again comes home under another index")
 def wrong_index():
-    return rewrite(JobBooks._again, ("attempt.payload, attempt.index)", "attempt.payload, job.num_items - 1)"))
+    return rewrite(JobBooks._again, ("[attempt.payload], attempt.index)", "[attempt.payload], job.num_items - 1)"))
 
 
 @mutant("a job that is cancelled twice has two outcomes for each item")

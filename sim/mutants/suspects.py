@@ -81,4 +81,4 @@ def cost_not_told():
 
 @mutant("a job that has cost too much was cancelled by nobody")
 def budget_as_cancel():
-    return rewrite(JobBooks._finish, ("elif job.budget.verdict and", "elif False and"))
+    return rewrite(JobBooks._finish, ("elif job.verdict and", "elif False and"))

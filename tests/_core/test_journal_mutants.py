@@ -54,7 +54,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "a cancelled job runs on after a restart": (
         restoring._restore_job, "if stored.stopped is not None:", "if False:"),
     "a stop is not written down": (
-        JobBooks.stop, "self.ledger.note(job.id, Stopped(job.timed_out, job.budget.verdict))", "pass"),
+        JobBooks.stop, "self.ledger.note(job.id, Stopped(job.timed_out, job.verdict))", "pass"),
     "a job that had not come whole goes on": (restoring.restore, "if each.complete:", "if True:"),
     "deadlines begin anew after a restart": (
         restoring._restore_job, "min(deadline - books.time_of_day_s, now + (spec.options.timeout_s or 0.0))",

@@ -48,7 +48,11 @@ class CrashBudget:
 def count_crash(books: JobBooks, job_id: JobId, crash: bytes) -> None:
     """A task of this job was on the CPU of a worker that has died; a job that has cost too many is stopped."""
     job = books.jobs.get(job_id)
-    if job is not None and job.budget.spend(crash):
+    if job is None:
+        return
+    if job.budget is None:
+        job.budget = CrashBudget()
+    if job.budget.spend(crash):
         sometimes("a job has cost too many workers")
         books.stop(job)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import attrs
 
 from triort._core.attempts import Attempt, Result
@@ -9,10 +12,13 @@ from triort._core.crash_budget import CrashBudget
 from triort._model.ids import Address, JobId
 from triort._model.messages import TaskSpec
 
+NOTHING: Mapping[int, int] = MappingProxyType({})
+
 
 @attrs.define(eq=False)
 class Job:
-    """One job: its client, its open root tasks and what has ended since the last flush."""
+    """One job: its client, its open root tasks and what has ended since the last flush. There may be very many small
+    ones: what most of them never need is made when it is needed."""
 
     id: JobId
     client: object
@@ -42,13 +48,21 @@ class Job:
     """The client is gone: nobody is told of outcomes."""
     released: bool = False
     """Nobody will ask for it once it has ended."""
-    crashes: dict[int, int] = attrs.Factory(dict)
-    budget: CrashBudget = attrs.Factory(CrashBudget)
-    retried: dict[int, int] = attrs.Factory(dict)
+    crashes: Mapping[int, int] = NOTHING
+    """By item: how often it was to blame for the end of a worker."""
+    budget: CrashBudget | None = None
+    """What the job has spent of it; None: nothing."""
+    retried: Mapping[int, int] = NOTHING
+    """By item: how often it was run again because it had raised."""
     ended: list[tuple[int, Result]] = attrs.Factory(list)
     outcomes: list[tuple[int, Result]] = attrs.Factory(list)
     """What has ended before, of a job that others may attach to."""
     over_since: float = 0.0
+
+    @property
+    def verdict(self) -> bytes:
+        """The `Crash` with which open items end, once the job has cost too many workers."""
+        return b"" if self.budget is None else self.budget.verdict
 
     @property
     def keeps_outcomes(self) -> bool:

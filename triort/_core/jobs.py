@@ -153,7 +153,7 @@ class JobBooks:
         options = attempt.spec.options
         if result.kind == OutcomeKind.ERROR and not job.cancelled and job.retried.get(index, 0) < options.retries:
             sometimes("an item that raised is run again")
-            job.retried[index] = job.retried.get(index, 0) + 1
+            job.retried = {**job.retried, index: job.retried.get(index, 0) + 1}
             self._again(job, attempt)
             return
         self._finish(job, index, result)
@@ -162,13 +162,14 @@ class JobBooks:
         """A root task is lost: again, unless it was to blame too often or may run once only."""
         job = self.jobs[attempt.spec.job]
         del job.open[attempt.address]
-        index = attempt.index
-        crashes = job.crashes[index] = job.crashes.get(index, 0) + loss.blamed
+        crashes = job.crashes.get(attempt.index, 0) + loss.blamed
+        if loss.blamed:
+            job.crashes = {**job.crashes, attempt.index: crashes}
         result = after_loss(attempt, loss, crashes, job.cancelled)
         if result is None:
             self._again(job, attempt, loss)
         else:
-            self._finish(job, index, result)
+            self._finish(job, attempt.index, result)
 
     def is_taken_early(self, job: Job) -> bool:
         """Whether it is accepted when its first items have come: one that ends with its client, and is nowhere else."""
@@ -279,8 +280,8 @@ class JobBooks:
         if job.timed_out and result.kind == OutcomeKind.CANCELLED:
             timeout = str(job.spec.options.timeout_s).encode()
             result = Result(result.address, OutcomeKind.TIMEOUT, result.duration_us, timeout)
-        elif job.budget.verdict and result.kind == OutcomeKind.CANCELLED:
-            result = Result(result.address, OutcomeKind.CRASHED, result.duration_us, job.budget.verdict)
+        elif job.verdict and result.kind == OutcomeKind.CANCELLED:
+            result = Result(result.address, OutcomeKind.CRASHED, result.duration_us, job.verdict)
         job.ended.append((index, result))
         self._dirty[job.id] = job
         if result.kind != OutcomeKind.VALUE:
@@ -291,7 +292,7 @@ class JobBooks:
         if not job.cancelled:
             job.cancelled = True
             if self.ledger is not None:
-                self.ledger.note(job.id, Stopped(job.timed_out, job.budget.verdict))
+                self.ledger.note(job.id, Stopped(job.timed_out, job.verdict))
             for attempt in list(job.open.values()):
                 self._cancel(attempt)
             held, job.held = job.held, []

@@ -14,6 +14,7 @@ import attrs
 import msgspec
 
 from triort._core.attempts import Result
+from triort._core.crash_budget import CrashBudget
 from triort._core.job import Job
 from triort._core.journal import Over, Serials, Stopped, Taken, Told, decode_record
 from triort._core.links import BlobStore, Loss, Send
@@ -103,7 +104,7 @@ def _restore_job(books: JobBooks, blobs: BlobStore, stored: StoredJob) -> None:
     attempts = [books.reopen(job, stored.payloads[index], index) for index in missing]
     if stored.stopped is not None:
         job.cancelled, job.timed_out = True, stored.stopped.timed_out
-        job.budget.verdict = stored.stopped.verdict
+        job.budget = CrashBudget(verdict=stored.stopped.verdict)
         for attempt in attempts:
             books.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))
     elif spec.options.at_most_once:
