@@ -114,8 +114,8 @@ def deadline_lost_on_retry():
 @mutant("an item that is tried again has its old address")
 def address_used_again():
     return rewrite(JobBooks._again, ("(fresh,) = self._attempts(job, [attempt.payload], attempt.index)",
-        "(fresh,) = self._attempts(job, [attempt.payload], attempt.index)\n"
-        "        fresh.address = attempt.address"))  # fmt: skip
+        "(fresh,) = self._attempts(job, [attempt.payload], attempt.index); "
+        "fresh.address = attempt.address"))  # fmt: skip
 
 
 @mutant("crash_limit allows one crash too many")
