@@ -12,7 +12,7 @@ import trio.testing
 from triort._model import messages as m
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest, JobId
-from triort._model.limits import CHUNK_BYTES
+from triort._model.limits import CHUNK_BYTES, RECEIVE_BYTES
 from triort._transport.outgoing import Outgoing
 from triort._transport.sockets import SocketConnection
 from triort._wire.frames import FrameParser, encode
@@ -192,6 +192,41 @@ async def test_too_much_before_the_welcome_is_a_fault() -> None:
         await connection.receive()
     connection.close()
     far.close()
+
+
+class Asked(socket.socket):
+    """Notes how much room it has taken from the system."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(fileno=sock.detach())
+        self.rooms: list[int] = []
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self.rooms.append(size)
+        return super().recv(size, flags)
+
+
+async def test_room_is_taken_from_the_system_for_much_and_not_for_a_few_bytes() -> None:
+    sock, far = socket.socketpair()
+    asked = Asked(sock)
+    near, sender = SocketConnection(asked, "far"), SocketConnection(far, "near")
+    few, much = [submit(address, b"%d" % address) for address in range(3)], submit(9, b"x" * BULK)
+    received = []
+    for message in few:
+        sender.send_nowait(*message)
+        sender.flush_nowait()
+        received += await near.receive()
+    assert received == few  # also those that came before the last read
+    assert asked.rooms == []
+    async with trio.open_nursery() as nursery:
+        sender.send_nowait(*much)
+        sender.flush_nowait()
+        nursery.start_soon(sender.run_writer)
+        assert await near.receive() == [much]
+        nursery.cancel_scope.cancel()
+    assert set(asked.rooms) == {RECEIVE_BYTES}
+    near.close()
+    sender.close()
 
 
 async def test_a_connection_has_the_number_of_its_socket(ends: tuple[SocketConnection, socket.socket]) -> None:
