@@ -35,6 +35,8 @@ class Killer:
     chance: random.Random
     rate: float
     weights: Mapping[str, int]
+    spared: frozenset[str] = frozenset()
+    """Managers with workers that live on; their workers and templates do not."""
     kills: list[Kill] = attrs.Factory(list)
 
     async def run(self, number: int) -> None:
@@ -55,7 +57,8 @@ class Killer:
             target = cluster.nodes["middle"].pid
             pids = [pid for name in ("leaf0", "leaf1") for pid in workers_of(cluster.nodes[name])]
         else:
-            leaf = self.chance.choice(cluster.leaves)
+            spared = self.spared if kind == "leaf" else ()
+            leaf = self.chance.choice([leaf for leaf in cluster.leaves if leaf.name not in spared])
             pids = workers_of(leaf)
             target = leaf.pid if kind == "leaf" else template_of(leaf)
             if kind == "template" and target:
