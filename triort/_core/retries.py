@@ -6,6 +6,7 @@ from triort._core.attempts import Attempt, Result
 from triort._core.links import Loss
 from triort._model.marks import sometimes
 from triort._model.outcomes import Crash, OutcomeKind
+from triort._model.parts import Large
 
 _decoder = msgspec.msgpack.Decoder(Crash)
 _encode = msgspec.msgpack.Encoder().encode
@@ -14,6 +15,8 @@ UNKNOWN = Crash("unknown")
 
 def decode_crash(payload: bytes) -> Crash:
     """What is told of the end of a worker; a peer's nonsense counts as nothing, for it is only for people to read."""
+    if isinstance(payload, Large):
+        return UNKNOWN
     try:
         return _decoder.decode(payload)
     except msgspec.MsgspecError:

@@ -150,7 +150,7 @@ def _commit(db: sqlite3.Connection, writes: Sequence[Write]) -> None:
 
 
 def _rows(write: Write) -> Iterator[tuple[int, int, bytes]]:
-    data = b"".join(write.data)
+    data = b"".join(map(bytes, write.data))
     for start in range(0, len(data), JOURNAL_PIECE_BYTES):
         yield write.job, len(data), data[start : start + JOURNAL_PIECE_BYTES]
 

@@ -3,6 +3,10 @@
 Managers and servers never import this module: nothing of it runs there. Plain ``pickle`` is tried first, since it is
 several times faster; what it cannot do (lambdas, local functions), and whatever mentions ``__main__`` (which the
 workers do not have), goes to cloudpickle, which is imported on first use.
+
+Large values are not copied into their pickle. The buffers of arrays stay outside, by protocol 5. And a pickler that
+writes to a file hands over `bytes` from 64 KiB on as they are, right behind the opcode that announces them: that is
+replaced by the one for a buffer outside. See `large` for how such a value lies in a part.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import pickle
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -27,14 +31,19 @@ from triort._model.errors import (
     UsageError,
 )
 from triort._model.ids import Digest
-from triort._model.limits import NAME_CHARS_MAX, TEXT_CHARS_MAX
+from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, OUT_OF_BAND_BYTES_MIN, TEXT_CHARS_MAX
 from triort._model.outcomes import Crash, Failure, OutcomeKind
+from triort._model.parts import Large
+from triort._wire.large import join, own_buffers, split
+from triort._wire.shared import Store
 
 _encode_failure = msgspec.msgpack.Encoder().encode
 _decode_failure = msgspec.msgpack.Decoder(Failure).decode
 _decode_crash = msgspec.msgpack.Decoder(Crash).decode
 
 _PROTOCOL = 5
+_PROTOCOL_OPCODE = b"\x80"
+SMALL_BYTES_MAX = 1_024
 NONE = pickle.dumps(None, _PROTOCOL)
 
 
@@ -69,23 +78,58 @@ def _resolve(digest: Digest) -> Any:
     return _Refs.resolve(digest)
 
 
-def dumps(value: Any) -> bytes:
-    """Pickle by plain pickle where that is safe, else by cloudpickle; raises what these raise."""
+_Pickler = tuple[Callable[[Any], Any], Callable[[], Any], list[Any]]
+"""How one pickles, how it forgets, and what it has written: pieces of pickle, and between them what it has not
+copied."""
+
+
+def _new_pickler(kind: type[pickle.Pickler]) -> _Pickler:
+    pieces: list[Any] = []
+
+    def take_inside(buffer: pickle.PickleBuffer) -> bool:
+        data = buffer.raw()
+        if len(data) < OUT_OF_BAND_BYTES_MIN:
+            return True
+        pieces.append(data)
+        return False
+
+    pickler = kind(SimpleNamespace(write=pieces.append), _PROTOCOL, buffer_callback=take_inside)
+    return pickler.dump, pickler.clear_memo, pieces
+
+
+_spare: list[_Pickler] = []
+"""A pickler to be used again: to make one takes three times as long as to pickle a small value. (Not one that has had a
+large value: its memo would stay as large, and is wiped each time.)"""
+
+
+def dumps(value: Any, store: Store | None = None) -> bytes:
+    """Pickle by plain pickle where that is safe, else by cloudpickle; raises what these raise.
+
+    With a ``store``, a large value that could change later is copied into shared memory, if there is room.
+    """
     try:
-        data = pickle.dumps(value, _PROTOCOL)
+        pickler = _spare.pop() if _spare else _new_pickler(pickle.Pickler)
+        dump, forget, pieces = pickler
+        dump(value)
     except Exception:  # whatever plain pickle cannot do, cloudpickle decides
-        return _cloudpickle_dumps(value)
-    if b"__main__" in data or _by_value_registered():
-        return _cloudpickle_dumps(value)
-    return data
-
-
-loads = pickle.loads
-
-
-def _by_value_registered() -> bool:
+        return _cloudpickle_dumps(value, store)
+    data, outside = (pieces[0], None) if len(pieces) == 1 else split(pieces)
+    if len(data) < SMALL_BYTES_MAX and outside is None and not _spare:
+        pieces.clear()
+        forget()
+        _spare.append(pickler)
     module = sys.modules.get("cloudpickle.cloudpickle")
-    return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)
+    if b"__main__" in data or (module is not None and module._PICKLE_BY_VALUE_MODULES):
+        return _cloudpickle_dumps(value, store)
+    return data if outside is None else join(data, outside, store)
+
+
+def loads(data: bytes) -> Any:
+    """The value; its arrays are the caller's own. Raises whatever unpickling raises."""
+    if not isinstance(data, Large) and data[:1] == _PROTOCOL_OPCODE:
+        return pickle.loads(data)
+    pickled, outside = own_buffers(data)
+    return pickle.loads(pickled, buffers=outside)
 
 
 def ship_by_value(module: ModuleType) -> None:
@@ -96,16 +140,20 @@ def ship_by_value(module: ModuleType) -> None:
     cloudpickle.register_pickle_by_value(module)
 
 
-def _cloudpickle_dumps(value: Any) -> bytes:
+def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
     import cloudpickle
 
-    data: bytes = cloudpickle.dumps(value, _PROTOCOL)
-    return data
+    dump, _, pieces = _new_pickler(cloudpickle.CloudPickler)
+    dump(value)
+    return join(*split(pieces), store)
 
 
 def digest_of(data: bytes) -> Digest:
     """The name of a blob."""
-    return Digest(hashlib.blake2b(data, digest_size=16).digest())
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in data.pieces(CHUNK_BYTES) if isinstance(data, Large) else (data,):
+        digest.update(piece)
+    return Digest(digest.digest())
 
 
 def name_of(function: object) -> str:
@@ -128,7 +176,9 @@ def dump_function(function: Callable[..., Any]) -> tuple[Digest, bytes]:
 Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
 
 
-def dump_calls(function: object, calls: Calls) -> tuple[list[bytes], dict[int, tuple[Digest, ...]]]:
+def dump_calls(
+    function: object, calls: Calls, store: Store | None = None
+) -> tuple[list[bytes], dict[int, tuple[Digest, ...]]]:
     """Pickle the arguments of calls; gives the refs of those that have some, too. Raises `UsageError` naming function
     and argument."""
     outer = _Refs.collected
@@ -137,7 +187,7 @@ def dump_calls(function: object, calls: Calls) -> tuple[list[bytes], dict[int, t
     collected = _Refs.collected = {}
     try:
         for args, kwargs in calls:
-            dumped.append(dumps((args, kwargs or None)))
+            dumped.append(dumps((args, kwargs or None), store))
             if collected:
                 refs[len(dumped) - 1] = tuple(collected)
                 collected = _Refs.collected = {}
@@ -166,7 +216,7 @@ def load_call(data: bytes, resolve: Callable[[Digest], Any]) -> tuple[tuple[Any,
     """The arguments of a call."""
     _Refs.resolve = resolve
     try:
-        args, kwargs = pickle.loads(data)
+        args, kwargs = loads(data)
     finally:
         _Refs.resolve = None
     return args, kwargs or {}
@@ -214,8 +264,8 @@ def _pickled(exc: BaseException) -> bytes | None:
     if not isinstance(exc, Exception) or isinstance(exc, StopIteration | StopAsyncIteration):
         return None  # the last two mean something else to whoever awaits
     try:
-        data = dumps(exc)
-        again = pickle.loads(data)
+        data = bytes(dumps(exc))
+        again = loads(data)
     except BaseException:  # it does not survive: it travels as a RemoteError
         return None
     return data if type(again) is type(exc) or b"__main__" in data else None
@@ -224,12 +274,13 @@ def _pickled(exc: BaseException) -> bytes | None:
 def load_outcome(kind: int, payload: bytes, task: str) -> Any:
     """The value of a task, or its exception raised with the remote traceback as its cause."""
     if kind == OutcomeKind.VALUE:
-        return pickle.loads(payload)
+        return loads(payload)
     raise load_error(kind, payload, task)
 
 
 def load_error(kind: int, payload: bytes, task: str) -> Exception:
     """The exception that stands for an outcome that is not a value."""
+    payload = bytes(payload)
     match OutcomeKind(kind):
         case OutcomeKind.ERROR:
             return _load_failure(_decode_failure(payload))
@@ -246,7 +297,7 @@ def _load_failure(failure: Failure) -> Exception:
     exc: Exception | None = None
     if failure.pickled is not None:
         try:
-            exc = pickle.loads(failure.pickled)
+            exc = loads(failure.pickled)
         except Exception as why:  # its class may not be importable here
             exc = None
             failure = msgspec.structs.replace(failure, traceback=f"{failure.traceback}\n(not loaded: {describe(why)})")

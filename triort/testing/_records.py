@@ -18,7 +18,7 @@ def written(records: Iterable[tuple[JobId, bytes]], writes: Sequence[Write]) -> 
     after = list(records)
     for write in writes:
         if write.data:
-            after.append((write.job, b"".join(write.data)))
+            after.append((write.job, b"".join(map(bytes, write.data))))
         else:
             after = [record for record in after if record[0] != write.job]
     return after
