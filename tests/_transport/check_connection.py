@@ -10,6 +10,7 @@ from triort._transport.memory import open_memory_pair
 from triort._transport.session import SessionConnection
 from triort._transport.sockets import SocketConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+from triort._wire.shared import Store
 
 Pair = tuple[Connection, Connection]
 SPEC = m.TaskSpec(JobId(1), Digest(b"f"), "f", 1, m.Options())
@@ -38,14 +39,29 @@ async def tcp_pair(_: Path) -> tuple[SocketConnection, SocketConnection]:
         close_listener(listeners[0])
 
 
-async def unix_pair(folder: Path) -> Pair:
+def unix_sockets(folder: Path) -> tuple[socket.socket, socket.socket]:
     near = socket.socket(socket.AF_UNIX)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "s"))
         listener.listen()
         near.connect(str(folder / "s"))
         far, _ = listener.accept()
+    return near, far
+
+
+async def unix_pair(folder: Path) -> Pair:
+    near, far = unix_sockets(folder)
     return SocketConnection(near, "far"), SocketConnection(far, "near")
+
+
+async def lending_pair(folder: Path) -> Pair:
+    near, far = unix_sockets(folder)
+    return SocketConnection(near, "far", store=Store()), SocketConnection(far, "near", store=Store())
+
+
+async def half_lending_pair(_: Path) -> Pair:
+    near, far = socket.socketpair()
+    return SocketConnection(near, "far", store=Store()), SocketConnection(far, "near")
 
 
 async def socket_pair(_: Path) -> Pair:
@@ -67,7 +83,16 @@ async def session_over_memory(_: Path) -> Pair:
     return SessionConnection(near, 1), SessionConnection(far, 1)
 
 
-TRANSPORTS = [tcp_pair, unix_pair, socket_pair, memory_pair, session_over_tcp, session_over_memory]
+TRANSPORTS = [
+    tcp_pair,
+    unix_pair,
+    socket_pair,
+    lending_pair,
+    half_lending_pair,
+    memory_pair,
+    session_over_tcp,
+    session_over_memory,
+]
 
 
 def send(connection: Connection, *messages: m.Received) -> None:
@@ -80,4 +105,4 @@ async def receive(connection: Connection, count: int) -> list[m.Received]:
     received: list[m.Received] = []
     while len(received) < count:
         received += await connection.receive()
-    return received
+    return [(message, [bytes(part) for part in parts]) for message, parts in received]

@@ -4,6 +4,7 @@ import signal
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 import trio
@@ -201,9 +202,9 @@ class Asked(socket.socket):
         super().__init__(fileno=sock.detach())
         self.rooms: list[int] = []
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
+    def recvmsg(self, size: int, *more: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
         self.rooms.append(size)
-        return super().recv(size, flags)
+        return super().recvmsg(size, *more)
 
 
 async def test_room_is_taken_from_the_system_for_much_and_not_for_a_few_bytes() -> None:

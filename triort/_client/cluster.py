@@ -29,6 +29,7 @@ async def serve_cluster(
     )
     server.machine = machine
     ours, theirs = open_memory_pair("client", "server")
+    ours.store = machine.store
     server_scope = trio.CancelScope()
     error: BaseException | None = None
     with single_error():

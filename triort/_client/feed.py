@@ -72,7 +72,7 @@ class Feed:
         end = min(self._position + count, len(self._calls))
         while self._position < end and size < FEED_BYTES_MAX:
             calls = self._calls[self._position : min(self._position + _STEP, end)]
-            dumped, refs = payload.dump_calls(self._fn, calls)
+            dumped, refs = payload.dump_calls(self._fn, calls, self._session.conn.store)
             if refs:
                 raise UsageError("a triort Ref belongs to the job of the task that made it; pass the value instead")
             items += dumped

@@ -223,12 +223,18 @@ class Chunk(Message, tag=60):
     size: int
 
 
+class Loan(Message, tag=61):
+    """A part that lies in shared memory, whose descriptor comes with this frame; otherwise as a piece."""
+
+    size: int
+
+
 AnyMessage = (
     Hello | Welcome | Refuse | Started | Beat | Bye
     | Blobs | Submit | Returned | Outcomes | Lost | Cancel | Talk | Forget | Crashed
     | Waiting | Update | Want | Print | Log
     | SubmitJob | JobAccepted | JobOutcomes | JobEnded | CancelJob | AttachJob | JobRefused | ReleaseJob
-    | StatusRequest | StatusReply | Shutdown | SystemError_ | DrainRequest | DrainReply | Chunk
+    | StatusRequest | StatusReply | Shutdown | SystemError_ | DrainRequest | DrainReply | Chunk | Loan
 )  # fmt: skip
 
 Parts = list[bytes]

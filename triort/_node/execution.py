@@ -218,7 +218,7 @@ class Execution:
     def value_of(self, value: Any) -> tuple[int, bytes]:
         """The outcome of a task that has returned."""
         try:
-            return OutcomeKind.VALUE, payload.dumps(value)
+            return OutcomeKind.VALUE, payload.dumps(value, self.worker.conn.store)
         except BaseException as exc:  # pickling runs the user's code, too
             kind = type(value).__qualname__
             reason = payload.describe(exc)

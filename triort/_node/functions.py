@@ -19,6 +19,7 @@ from triort._core.links import BlobStore
 from triort._model.errors import TriortError
 from triort._model.ids import Digest, JobId
 from triort._wire import payload
+from triort._wire.shared import Store
 
 FUNCTIONS_MAX = 4_096
 
@@ -46,6 +47,7 @@ class Functions:
     blobs: BlobStore
     wrap: Wrap
     """What the worker's process makes of a user's function."""
+    store: Store | None = None
     _loaded: dict[Digest, Function] = attrs.Factory(dict)
     _values: dict[JobId, dict[Digest, Any]] = attrs.Factory(dict)
     _digests: dict[int, tuple[Any, Digest]] = attrs.Factory(dict)
@@ -92,7 +94,7 @@ class Functions:
 
     def put(self, job: JobId, value: Any) -> payload.Ref:
         """Pickle a value once; tasks that get the ref share the bytes."""
-        blob = payload.dumps(value)
+        blob = payload.dumps(value, self.store)
         digest = payload.digest_of(blob)
         self.blobs.setdefault(job, {})[digest] = blob
         return payload.Ref(digest)

@@ -166,6 +166,17 @@ def dismiss(node: ServerBase) -> None:
         conn.close()
 
 
+def let_go(node: ServerBase) -> None:
+    """Nothing of the node runs any more: close links that came while it was ending, and keep nothing of its tasks,
+    which know their links, in a circle that the garbage collector does not see."""
+    for conn in node.conns:
+        conn.close()
+    for link in node._links:
+        link.clear()
+    if node.machine.store is not None:
+        node.machine.store.clear()
+
+
 def send_last(conn: Connection, message: Message) -> None:
     """Send outside the books, as far as the other side takes it at once; for the end of a link."""
     with suppress(trio.ClosedResourceError):

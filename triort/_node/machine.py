@@ -22,6 +22,7 @@ from triort._node.spawning import open_template
 from triort._node.template_start import EarlyTemplate
 from triort._transport.connection import Connection, RawConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, dial_tcp_once, listen_tcp
+from triort._wire.shared import Store
 
 Retry = Callable[[int, str], None]
 
@@ -80,8 +81,8 @@ class WorkerProcess(Protocol):
 class SpawnedProcess(WorkerProcess, Protocol):
     """A worker process that this node has started: the link to it is there from the beginning."""
 
-    def open_link(self) -> Connection:
-        """The boss's end of the link."""
+    def open_link(self, store: Store | None) -> Connection:
+        """The boss's end of the link; ``store`` is where it puts large parts."""
 
 
 class Template(Protocol):
@@ -132,6 +133,10 @@ class Machine(Basis, Protocol):
     @property
     def pid(self) -> int:
         """The number of the node's process."""
+
+    @property
+    def store(self) -> Store | None:
+        """Where large parts are put that other processes of this machine are to see."""
 
     def page_clock_s(self) -> float:
         """The clock in which workers publish their deadlines."""
@@ -185,6 +190,7 @@ class OwnMachine:
         self.pid = os.getpid()
         self.early: EarlyTemplate | None = None
         """A template that has begun before this node, with what its workers are to have."""
+        self.store = Store()
         self._random = random.Random(os.urandom(16))
 
     def choose(self, name: str, n: int) -> int:

@@ -152,7 +152,8 @@ class Rendezvous:
 
     async def _admit(self, process: ConnectedWorker, sock: socket.socket) -> None:
         pool = self.node.open_pool()
-        conn = SocketConnection(sock, f"process {process.pid}", max_bytes=HANDSHAKE_BYTES_MAX)
+        store = self.node.machine.store
+        conn = SocketConnection(sock, f"process {process.pid}", max_bytes=HANDSHAKE_BYTES_MAX, store=store)
         try:
             hello = await receive_hello(conn, ("worker",))
             if hello.pid != process.pid:

@@ -173,7 +173,7 @@ class Runtime:
         digest = worker.functions.dump(above.job, fn)
         name = payload.name_of(fn)
         spec = TaskSpec(above.job, digest, name, above.depth + 1, options, (), above.log_level)
-        dumped, refs = payload.dump_calls(fn, calls)
+        dumped, refs = payload.dump_calls(fn, calls, worker.conn.store)
         known = worker.core.hops.blobs.get(above.job, {})
         if any(ref not in known for each in refs.values() for ref in each):
             raise UsageError("a Ref is of use in the job that it was put in; put the value again")

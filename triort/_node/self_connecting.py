@@ -25,6 +25,7 @@ from triort._node.peers import pin_peer
 from triort._node.rendezvous import PREAMBLE
 from triort._node.worker import Worker
 from triort._transport.sockets import SocketConnection
+from triort._wire.shared import Store
 
 ENTRY = "triort._node.self_connecting:run_connecting_worker"
 
@@ -66,7 +67,7 @@ def run_connecting_worker(assignment: WorkerAssignment) -> None:
         except ProtocolError as exc:
             tell("refused", exc)
             return
-        trio.run(_serve, assignment.name, SocketConnection(sock, "the manager"), page, tell)
+        trio.run(_serve, assignment.name, SocketConnection(sock, "the manager", store=Store()), page, tell)
 
 
 async def _serve(name: str, conn: SocketConnection, page: SharedPage, tell: Callable[..., None]) -> None:

@@ -27,7 +27,7 @@ from triort._model.limits import SHUTDOWN_WORKERS_S
 from triort._model.messages import Hello, Received
 from triort._node.arrivals import Welcomer, first_arrival, serve_arrivals
 from triort._node.checks import single_error
-from triort._node.hiring import connect, connect_again, dismiss
+from triort._node.hiring import connect, connect_again, dismiss, let_go
 from triort._node.inbox import Inbox
 from triort._node.machine import Listener, Machine, OwnMachine
 from triort._node.rendezvous import Rendezvous, gather_workers
@@ -271,8 +271,7 @@ class ServerBase(NodeCore):
                         await self.pool.stop(SHUTDOWN_WORKERS_S)
                     nursery.cancel_scope.cancel()
         finally:
-            for conn in self.conns:  # also those that came while this node was ending
-                conn.close()
+            let_go(self)
         if self._failure is not None:
             raise ConnectionLost(self._failure)
 

@@ -13,6 +13,7 @@ from triort._node.last_words import LastWords, last_lines
 from triort._node.memory import memory_of
 from triort._node.page import SharedPage
 from triort._transport.sockets import SocketConnection
+from triort._wire.shared import Store
 
 
 @attrs.frozen
@@ -105,9 +106,9 @@ class SpawnedWorker:
         """SIGKILL the worker. The template, which sees the end, kills its process group before it reports the exit."""
         self._signal(signal.SIGKILL)
 
-    def open_link(self) -> SocketConnection:
-        """The boss's end of the link."""
-        return SocketConnection(self.sock, self.name)
+    def open_link(self, store: Store | None = None) -> SocketConnection:
+        """The boss's end of the link; ``store`` is where it puts large parts."""
+        return SocketConnection(self.sock, self.name, store=store)
 
     def memory_bytes(self) -> int:
         """What it has in memory now; 0 if it has ended."""

@@ -50,7 +50,7 @@ class Worker:
         self.conn = conn
         self.page = page
         self.core = WorkerCore(NodeId(node_id), Link(conn, "boss", below=False))
-        self.functions = Functions(self.core.hops.blobs, self.process.wrap)
+        self.functions = Functions(self.core.hops.blobs, self.process.wrap, conn.store)
         self.execution = Execution(self)
         self.sync_tasks = self.execution.sync_tasks
         self.waits = Waits(self)

@@ -11,6 +11,7 @@ from triort._node.output import redirected
 from triort._node.page import SharedPage
 from triort._node.worker import Worker
 from triort._transport.sockets import SocketConnection
+from triort._wire.shared import Store
 
 
 def run_worker(assignment: WorkerAssignment) -> None:
@@ -18,6 +19,6 @@ def run_worker(assignment: WorkerAssignment) -> None:
     sock = socket.socket(fileno=assignment.link_fd)
     sock.setblocking(False)
     page = SharedPage.from_fd(assignment.page_fd)
-    worker = Worker(assignment.node_id, assignment.name, SocketConnection(sock, "boss"), page)
+    worker = Worker(assignment.node_id, assignment.name, SocketConnection(sock, "boss", store=Store()), page)
     with redirected(lambda: worker):
         trio.run(worker.run)

@@ -101,7 +101,7 @@ class WorkerPool:
         if cpus is not None and not is_extra:
             cpus = [cpus[(self._serial - 1) % len(cpus)]]
         process = await template.spawn(node_id, name=name, cpus=cpus, cwd=self.cwd)
-        conn = process.open_link()
+        conn = process.open_link(self.node.machine.store)
         try:
             await self.adopt(process, conn, template, is_extra=is_extra)
         except BaseException:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from triort._model.messages import Message, Received
 from triort._transport.outgoing import Note
+from triort._wire.shared import Store
 
 
 class Connection(Protocol):
@@ -21,6 +22,8 @@ class Connection(Protocol):
 
     name: str
     """The peer, readable, for logs and errors."""
+    store: Store | None
+    """Where large values are put that the peer, or others behind it, are to see without a copy; None: nowhere."""
 
     @property
     def pending_bytes(self) -> int:

@@ -20,6 +20,7 @@ from triort._model.errors import ProtocolError
 from triort._model.messages import Message, Received
 from triort._transport.outgoing import Note
 from triort._wire.frames import weigh
+from triort._wire.shared import Store
 
 _HEADER_BYTES = 64
 
@@ -46,10 +47,11 @@ class MemoryConnection:
     """One end of a link made by `open_memory_pair`."""
 
     __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_note", "_outbox", "_outbox_bytes",
-                 "_reader", "name", "peer")  # fmt: skip
+                 "_reader", "name", "peer", "store")  # fmt: skip
 
     def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
+        self.store: Store | None = None
         self.peer = self
         self._carrier = carrier
         self._outbox: list[Received] = []
@@ -147,6 +149,7 @@ class MemoryConnection:
         if self._is_closed:
             return
         self._is_closed = True
+        self.store = None
         self._outbox, self._outbox_bytes = [], 0
         self._inbox, self._inbox_bytes = [], 0
         self._tell()

@@ -11,12 +11,16 @@ it does not know, and would then run the task. Nothing else refers to what may b
 is FIFO, messages of one type keep their order (a stale Waiting never comes after a fresh one); Cancels alone may
 change places with each other, which means nothing.
 
+Over a link that can lend, a large part is no piece but a loan: it goes at once, with a descriptor. If the system does
+not let it go, its bytes go in pieces after all.
+
 Whoever has to know which messages are on their way, and in which order, gives a `Note`: it is called with each batch
 once that is encoded, and with a bulk message once its last piece is. All others can still be taken back.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from triort._model.messages import (
     Beat,
@@ -32,7 +36,19 @@ from triort._model.messages import (
     Waiting,
     Want,
 )
-from triort._wire.frames import Buffer, Weighed, encode_piece, encode_weighed, is_bulk, split_bulk, weigh
+from triort._wire.frames import (
+    Buffer,
+    Lend,
+    Piece,
+    Weighed,
+    cut,
+    encode_piece,
+    encode_weighed,
+    is_bulk,
+    split_bulk,
+    weigh,
+)
+from triort._wire.shared import Shared
 
 Note = Callable[[Sequence[Weighed]], None]
 
@@ -43,15 +59,18 @@ _HEADER_BYTES = 64
 class Outgoing:
     """The queue of one link. ``pending_bytes`` is the length of all parts and texts in it, headers by estimate."""
 
-    __slots__ = ("_bulk", "_front", "_front_bytes", "_pieces", "_whole", "note", "pending_bytes")
+    __slots__ = ("_bulk", "_front", "_front_bytes", "_lend", "_pieces", "_whole", "loan", "note", "pending_bytes")
 
-    def __init__(self) -> None:
+    def __init__(self, lend: Lend | None = None) -> None:
         self._front: list[Weighed] = []
         self._front_bytes = 0
         self._bulk: deque[Weighed] = deque()
-        self._pieces: Iterator[memoryview] | None = None
+        self._pieces: Iterator[Piece] | None = None
         self._whole: Weighed | None = None
         """The bulk message under way, as it was before it was split."""
+        self._lend = lend
+        self.loan: Shared | None = None
+        """What is lent by what `next_buffers` has returned: its descriptor goes with the first byte of that."""
         self.note: Note | None = None
         self.pending_bytes = 0
 
@@ -75,6 +94,7 @@ class Outgoing:
         if not self._front and self._bulk:
             piece = self._next_piece()
             if piece is not None:
+                self.loan = piece if isinstance(piece, Shared) else None
                 return encode_piece(piece)
         if not self._front:
             return []
@@ -88,6 +108,14 @@ class Outgoing:
             self.note(front)
         return buffers
 
+    def cut_loan(self) -> None:
+        """The loan does not go, and nothing of what belongs to it has: its bytes go in pieces."""
+        assert self.loan is not None
+        assert self._pieces is not None
+        self._pieces = chain(cut(self.loan), self._pieces)
+        self.pending_bytes += len(self.loan)
+        self.loan = None
+
     def take_all(self) -> list[Received]:
         """Take back what is not encoded, in its order; a bulk message of which pieces have gone is whole again."""
         if self._whole is not None:
@@ -100,7 +128,7 @@ class Outgoing:
         """Forget everything."""
         self._front, self._front_bytes = [], 0
         self._bulk.clear()
-        self._pieces = self._whole = None
+        self._pieces = self._whole = self.loan = None
         self.pending_bytes = 0
 
     def _follows_bulk(self, message: Message) -> bool:
@@ -109,12 +137,12 @@ class Outgoing:
         addresses = set(message.addresses)
         return any(isinstance(m, TaskBatch) and not addresses.isdisjoint(m.addresses) for m, _, _ in self._bulk)
 
-    def _next_piece(self) -> memoryview | None:
+    def _next_piece(self) -> Piece | None:
         """The next piece of the first bulk message; when there is none left, the message itself goes to the front,
         with what follows up to the next bulk."""
         if self._pieces is None:
             self._whole = self._bulk[0]
-            self._bulk[0], self._pieces = split_bulk(self._whole)
+            self._bulk[0], self._pieces = split_bulk(self._whole, self._lend)
         piece = next(self._pieces, None)
         if piece is not None:
             self.pending_bytes -= len(piece)

@@ -25,6 +25,7 @@ from triort._transport.connection import RawConnection
 from triort._transport.outgoing import cost_of
 from triort._transport.replay import UNCOUNTED, Replay
 from triort._wire.frames import weigh
+from triort._wire.shared import Store
 
 
 class Watcher(Protocol):
@@ -45,6 +46,7 @@ class SessionConnection:
 
     def __init__(self, raw: RawConnection, number: int) -> None:
         self.name = raw.name
+        self.store: Store | None = None
         self.number = number
         self.replay = Replay()
         self.watcher: Watcher | None = None

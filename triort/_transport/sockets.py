@@ -15,6 +15,8 @@ interrupt a call on the same connection: its owner has a flag for that.
 ends inside a message. A failed send says nothing: the reader will see the same, after what had arrived before it.
 Each end is remembered, since the system reports a reset only once.
 
+**Loans.** Over a Unix socket with a `Store` large parts are lent; see `descriptors`.
+
 **How much is read.** Room for `RECEIVE_BYTES` comes from the system anew for each read and costs ten times the read of
 a small message (10 µs against 1 µs, seen); so that much is asked for only after a read that brought a lot. All other
 reads go into one buffer, and what has come is copied. To take room for 64 KiB each time, as ``recv`` does, and to give
@@ -33,8 +35,10 @@ import trio
 from triort._model.errors import ProtocolError
 from triort._model.limits import FLUSH_BYTES_MAX, RECEIVE_BYTES, RECEIVE_FEW_BYTES, RECEIVES_MAX
 from triort._model.messages import Message, Received
+from triort._transport.descriptors import receive_with_loans, send_loan
 from triort._transport.outgoing import Note, Outgoing
 from triort._wire.frames import Buffer, FrameParser
+from triort._wire.shared import Shared, Store
 
 _BUFFERS_PER_SEND_MAX = 64
 
@@ -42,14 +46,19 @@ _BUFFERS_PER_SEND_MAX = 64
 class SocketConnection:
     """One end of a link over a connected stream socket, which it owns from now on.
 
-    ``max_bytes`` limits all that is received until `lift_limit`.
+    ``max_bytes`` limits all that is received until `lift_limit`. With a ``store``, and if it is a Unix socket, large
+    parts are lent to the peer.
     """
 
-    def __init__(self, sock: socket.socket, name: str, *, max_bytes: int | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, name: str, *, max_bytes: int | None = None, store: Store | None = None
+    ) -> None:
         sock.setblocking(False)
         self.name = name
         self._sock = sock
-        self._queue = Outgoing()
+        self._is_unix = sock.family == socket.AF_UNIX
+        self.store = store if self._is_unix else None
+        self._queue = Outgoing(None if self.store is None else self.store.lend)
         self._encoded: list[Buffer] = []
         self._parser = FrameParser(max_bytes)
         self._few = memoryview(mmap.mmap(-1, RECEIVE_FEW_BYTES, flags=mmap.MAP_PRIVATE))  # takes pages as it is used
@@ -134,18 +143,26 @@ class SocketConnection:
 
     def _write(self) -> bool:
         """Whether everything has been written."""
-        budget_bytes = FLUSH_BYTES_MAX
+        budget_bytes, lent_bytes = FLUSH_BYTES_MAX, 0
         while True:
             if not self._encoded:
                 self._encoded = self._queue.next_buffers()
                 if not self._encoded:
                     return True
-            if budget_bytes <= 0:
+            loan = self._queue.loan
+            if budget_bytes <= 0 or (loan is not None and lent_bytes >= FLUSH_BYTES_MAX):
                 return False
             try:
-                sent = self._send_some()
+                sent = self._send_some() if loan is None else send_loan(self._sock, self._encoded, loan)
             except BlockingIOError:
                 return False
+            if sent is None:
+                self._encoded = []
+                self._queue.cut_loan()
+                continue
+            if loan is not None:
+                self._queue.loan = None
+                lent_bytes += len(loan)
             budget_bytes -= sent
             self._forget_sent(sent)
 
@@ -217,8 +234,10 @@ class SocketConnection:
         if self._end is not None:
             raise self._end(self._end_reason)
         room = self._parser.room  # read no further, so that what follows a WELCOME is left for after `lift_limit`
+        size_max = self._read_bytes if room is None else max(1, min(room, self._read_bytes))
+        lent: list[Shared] = []
         try:
-            data = self._receive(self._read_bytes if room is None else max(1, min(room, self._read_bytes)))
+            data, lent = self._receive(size_max)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -229,14 +248,16 @@ class SocketConnection:
             self._finish(trio.EndOfChannel, f"{self.name}: the peer has closed the link")
         self._read_bytes = RECEIVE_BYTES if len(data) >= RECEIVE_FEW_BYTES else RECEIVE_FEW_BYTES
         try:
-            return self._parser.feed(data)
+            return self._parser.feed(data, lent)
         except ProtocolError as error:
             raise ProtocolError(f"{self.name}: {error}") from None
 
-    def _receive(self, size: int) -> bytes:
+    def _receive(self, size: int) -> tuple[bytes, list[Shared]]:
+        if self._is_unix:
+            return receive_with_loans(self._sock, size, self._few)
         if size > RECEIVE_FEW_BYTES:
-            return self._sock.recv(size)
-        return bytes(self._few[: self._sock.recv_into(self._few, size)])
+            return self._sock.recv(size), []
+        return bytes(self._few[: self._sock.recv_into(self._few, size)]), []
 
     def _finish(self, end: type[trio.EndOfChannel] | type[trio.BrokenResourceError], reason: str) -> NoReturn:
         self._end, self._end_reason = end, reason
@@ -251,6 +272,7 @@ class SocketConnection:
             return
         self._is_closed = True
         self._queue.clear()
+        self._parser.drop()
         self._encoded = []
         with contextlib.suppress(RuntimeError):  # not inside trio: then nobody waits
             trio.lowlevel.notify_closing(self._sock)

@@ -10,7 +10,7 @@ from typing import Any
 
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT
-from triort._model.limits import CHUNK_BYTES, STATUS_DEPTH_MAX
+from triort._model.limits import CHUNK_BYTES, PAYLOAD_BYTES_MAX, STATUS_DEPTH_MAX
 from triort._model.messages import (
     AttachJob,
     Beat,
@@ -23,6 +23,7 @@ from triort._model.messages import (
     JobAccepted,
     JobEnded,
     JobOutcomes,
+    Loan,
     Lost,
     Message,
     Outcomes,
@@ -176,6 +177,11 @@ def _check_chunk(message: Chunk) -> None:
         raise _fail(message, "a size out of range")
 
 
+def _check_loan(message: Loan) -> None:
+    if not 0 < message.size <= PAYLOAD_BYTES_MAX:
+        raise _fail(message, "a size out of range")
+
+
 _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     Hello: _check_hello,
     Welcome: _check_welcome,
@@ -200,4 +206,5 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     JobEnded: _check_job,
     StatusReply: _check_status,
     Chunk: _check_chunk,
+    Loan: _check_loan,
 }

@@ -13,6 +13,10 @@ frames of pieces other frames may come, as long as none of them takes pieces; so
 overtake a large one, and has one large message under way at a time. The frame that takes pieces must take all of
 them: nothing can be left to rot. Above the parser a message has true lengths, whichever way its parts came.
 
+**Loans.** Over a link that carries descriptors, a large part may go ahead as a whole: in a frame that holds one `Loan`
+and nothing else, with the descriptor of the shared memory that it lies in (see `shared`). It counts as a piece, which
+must be taken by one part, and as a whole.
+
 **Copies.** Sending copies small parts once (into one buffer) and large ones not at all. Receiving keeps large reads
 as they are and joins each part once; small reads, and slices that would pin a much larger read, are gathered in a
 bytearray, so a peer that sends byte by byte cannot make us keep an object per byte. Nothing is reserved for bytes
@@ -23,7 +27,7 @@ over calls. So messages in front of a fault are still handed out: the call in wh
 and the next one raises. `FrameParser.fault` tells at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import msgspec
@@ -38,11 +42,16 @@ from triort._model.limits import (
     PARTS_PER_MESSAGE_MAX,
     PAYLOAD_BYTES_MAX,
 )
-from triort._model.messages import Chunk, Message
+from triort._model.messages import Chunk, Loan, Message
+from triort._model.parts import Large
 from triort._wire.layout import LENGTH_BYTES, PREFIX, sizes_of, with_sizes
 from triort._wire.parser import FrameParser as FrameParser
+from triort._wire.shared import Shared
 
 Buffer = bytes | memoryview
+Piece = bytes | memoryview | Shared
+Lend = Callable[[bytes], Shared | None]
+"""Gives a part as one in shared memory, or None where that cannot be."""
 Weighed = tuple[Message, Sequence[bytes], int]
 """A message with its parts and their length in all, as `weigh` has found it."""
 
@@ -59,7 +68,7 @@ def weigh(message: Message, parts: Sequence[bytes]) -> int:
     sizes = sizes_of(message)
     if not sizes and not parts:
         return 0
-    if sizes != list(map(len, parts)) or isinstance(message, Chunk):
+    if sizes != list(map(len, parts)) or isinstance(message, (Chunk, Loan)):
         raise ValueError(f"{type(message).__name__}: the parts are not those that it announces")
     if len(sizes) > PARTS_PER_MESSAGE_MAX:
         raise ValueError(f"{type(message).__name__}: {len(sizes)} parts, {PARTS_PER_MESSAGE_MAX} are allowed")
@@ -75,20 +84,36 @@ def is_bulk(entry: Weighed) -> bool:
     return weight > CHUNK_BYTES and (weight > INLINE_BYTES_MAX or max(map(len, parts)) > CHUNK_BYTES)
 
 
-def split_bulk(entry: Weighed) -> tuple[Weighed, Iterator[memoryview]]:
+def split_bulk(entry: Weighed, lend: Lend | None = None) -> tuple[Weighed, Iterator[Piece]]:
     """The pieces of a bulk message, each to be sent with `encode_piece`, and what to send after them."""
     message, parts, _ = entry
     small = sum(len(part) for part in parts if len(part) <= CHUNK_BYTES)
     limit = CHUNK_BYTES if small <= INLINE_BYTES_MAX else 0
     inline = [part for part in parts if len(part) <= limit]
     sizes = [len(part) if len(part) <= limit else -len(part) for part in parts]
-    large = [memoryview(part) for part in parts if len(part) > limit]
-    pieces = (part[at : at + CHUNK_BYTES] for part in large for at in range(0, len(part), CHUNK_BYTES))
+    large = [part for part in parts if len(part) > limit]
+    pieces = chain.from_iterable(_lent_or_cut(part, lend) for part in large)
     return (with_sizes(message, sizes), inline, sum(map(len, inline))), pieces
 
 
-def encode_piece(piece: memoryview) -> list[Buffer]:
-    """The frame of one piece of a bulk message."""
+def _lent_or_cut(part: bytes, lend: Lend | None) -> Iterator[Piece]:
+    shared = lend(part) if lend is not None and len(part) > CHUNK_BYTES else None
+    return cut(part) if shared is None else iter((shared,))
+
+
+def cut(part: bytes) -> Iterator[Piece]:
+    """A part in pieces."""
+    if isinstance(part, Large):
+        return part.pieces(CHUNK_BYTES)
+    view = memoryview(part)
+    return (view[at : at + CHUNK_BYTES] for at in range(0, len(view), CHUNK_BYTES))
+
+
+def encode_piece(piece: Piece) -> list[Buffer]:
+    """The frame of one piece of a bulk message; with that of a `Shared` its descriptor has to go."""
+    if isinstance(piece, Shared):
+        header = _encoder.encode([Loan(len(piece))])
+        return [PREFIX.pack(LENGTH_BYTES + len(header), len(header)) + header]
     header = _encoder.encode([Chunk(len(piece))])
     return [PREFIX.pack(LENGTH_BYTES + len(header) + len(piece), len(header)) + header, piece]
 

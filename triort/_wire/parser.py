@@ -5,6 +5,7 @@ checked in full before its payload is waited for. Pieces of large parts are the 
 """
 
 import enum
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 import msgspec
@@ -17,10 +18,11 @@ from triort._model.limits import (
     PARTS_PER_MESSAGE_MAX,
     PAYLOAD_BYTES_MAX,
 )
-from triort._model.messages import AnyMessage, Chunk, Message, Received
+from triort._model.messages import AnyMessage, Chunk, Loan, Message, Received
 from triort._wire.checks import check_message
 from triort._wire.layout import LENGTH_BYTES, PREFIX, sizes_of, with_sizes
 from triort._wire.pile import Pile
+from triort._wire.shared import Shared
 
 _FAULT_CHARS_MAX = 200
 
@@ -42,7 +44,7 @@ class FrameParser:
     With ``max_bytes``, more input than that in all is a fault, until `lift_limit`.
     """
 
-    __slots__ = ("_fault", "_messages", "_need", "_partial", "_payload", "_pieces", "_room", "_stage")
+    __slots__ = ("_fault", "_lent", "_messages", "_need", "_partial", "_payload", "_pieces", "_room", "_stage")
 
     def __init__(self, max_bytes: int | None = None) -> None:
         self._room = max_bytes
@@ -50,6 +52,8 @@ class FrameParser:
         self._partial = Pile()
         self._pieces = Pile()
         self._messages: list[Message] = []
+        self._lent: list[Shared] = []
+        """What has come beside the bytes, and is not announced yet."""
         self._payload = 0
         self._expect(_Stage.PREFIX, PREFIX.size)
 
@@ -72,19 +76,41 @@ class FrameParser:
         """The peer has been let in: from now on only the limits of frames hold."""
         self._room = None
 
-    def feed(self, data: bytes | memoryview) -> list[Received]:
-        """The messages that are complete with ``data``. Raises `ProtocolError`, and nothing else, for bad input."""
+    def feed(self, data: bytes | memoryview, lent: Sequence[Shared] = ()) -> list[Received]:
+        """The messages that are complete with ``data``. Raises `ProtocolError`, and nothing else, for bad input.
+
+        ``lent`` has come with ``data``, not before the first byte of the frames that announce it.
+        """
         if self._fault is not None:
             raise ProtocolError(self._fault)
         received: list[Received] = []
         try:
+            if lent:
+                self._expect_loans(lent)
             self._parse(data if isinstance(data, bytes) else bytes(data), received)
+            if self._lent:
+                self._check_loans()
         except ProtocolError as error:
             self._fault = str(error)
-            self._partial, self._pieces, self._messages = Pile(), Pile(), []
+            self.drop()
             if not received:
                 raise
         return received
+
+    def drop(self) -> None:
+        """Nothing more will be fed: let go of what is here."""
+        self._partial, self._pieces, self._messages, self._lent = Pile(), Pile(), [], []
+
+    def _expect_loans(self, lent: Sequence[Shared]) -> None:
+        if self._room is not None:
+            raise ProtocolError("a loan of a peer before it is let in")
+        self._lent += lent
+
+    def _check_loans(self) -> None:
+        """Only the frame that is under way may still announce one."""
+        is_within = self._stage is not _Stage.PREFIX or self._partial.size
+        if len(self._lent) > bool(is_within):
+            raise ProtocolError("a loan that no frame announces")
 
     def _parse(self, data: bytes, received: list[Received]) -> None:
         position, end = 0, len(data)
@@ -152,8 +178,26 @@ class FrameParser:
         self._messages = messages
         if any(isinstance(message, Chunk) for message in messages):
             self._expect_piece()
+        elif any(isinstance(message, Loan) for message in messages):
+            self._take_loan(messages[0])
         else:
             self._expect(_Stage.PAYLOAD, self._payload)
+
+    def _take_loan(self, message: Message) -> None:
+        if len(self._messages) > 1 or not isinstance(message, Loan):
+            raise ProtocolError("a loan that is not alone in its frame")
+        if self._pieces.size + message.size > PAYLOAD_BYTES_MAX:
+            raise ProtocolError(f"pieces of more than {PAYLOAD_BYTES_MAX} bytes")
+        if not self._lent:
+            raise ProtocolError("a loan without its descriptor")
+        shared = self._lent.pop(0)
+        shared.verify(message.size)
+        if shared.has_room():
+            self._pieces.add_shared(shared)
+        else:
+            self._pieces.add(bytes(shared), 0, message.size)
+        self._messages = []
+        self._expect(_Stage.PREFIX, PREFIX.size)
 
     def _expect_piece(self) -> None:
         if len(self._messages) > 1:

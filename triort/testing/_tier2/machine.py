@@ -108,6 +108,7 @@ class SimMachine:
         self.cluster = cluster
         self.name = name
         self.pid = cluster.next_pid()
+        self.store = None
         self.is_dead = False
         self.wires: list[Wire] = []
         self.templates: list[SimTemplate] = []

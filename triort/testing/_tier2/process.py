@@ -92,7 +92,7 @@ class SimProcess(Silent):
 
     # -- as the boss holds it ------------------------------------------------------------------------------------
 
-    def open_link(self) -> MemoryConnection:
+    def open_link(self, store: object = None) -> MemoryConnection:
         """The boss's end of the link."""
         return self._wire.boss_end
 
