@@ -1,22 +1,13 @@
-"""What users pickle: functions, arguments, values, exceptions. The only user of cloudpickle.
+"""What users pickle: functions, arguments, values, exceptions.
 
-Managers and servers never import this module: nothing of it runs there. Plain ``pickle`` is tried first, since it is
-several times faster; what it cannot do (lambdas, local functions), and whatever mentions ``__main__`` (which the
-workers do not have), goes to cloudpickle, which is imported on first use.
-
-Large values are not copied into their pickle. The buffers of arrays stay outside, by protocol 5. And a pickler that
-writes to a file hands over `bytes` from 64 KiB on as they are, right behind the opcode that announces them: that is
-replaced by the one for a buffer outside. See `large` for how such a value lies in a part.
+Managers and servers never import this module: nothing of it runs there. How a value is pickled is in `pickling`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import pickle
-import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -31,20 +22,20 @@ from triort._model.errors import (
     UsageError,
 )
 from triort._model.ids import Digest
-from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, OUT_OF_BAND_BYTES_MIN, TEXT_CHARS_MAX
+from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, TEXT_CHARS_MAX
 from triort._model.outcomes import Crash, Failure, OutcomeKind
 from triort._model.parts import Large
-from triort._wire.large import join, own_buffers, split
+from triort._wire.pickling import dumps as dumps
+from triort._wire.pickling import has_large
+from triort._wire.pickling import loads as loads
+from triort._wire.pickling import ship_by_value as ship_by_value
 from triort._wire.shared import Store
 
 _encode_failure = msgspec.msgpack.Encoder().encode
 _decode_failure = msgspec.msgpack.Decoder(Failure).decode
 _decode_crash = msgspec.msgpack.Decoder(Crash).decode
 
-_PROTOCOL = 5
-_PROTOCOL_OPCODE = b"\x80"
-SMALL_BYTES_MAX = 1_024
-NONE = pickle.dumps(None, _PROTOCOL)
+NONE = dumps(None)
 
 
 class Ref:
@@ -76,76 +67,6 @@ def _resolve(digest: Digest) -> Any:
     if _Refs.resolve is None:
         raise UsageError("a triort Ref can only be loaded as an argument of a task")
     return _Refs.resolve(digest)
-
-
-_Pickler = tuple[Callable[[Any], Any], Callable[[], Any], list[Any]]
-"""How one pickles, how it forgets, and what it has written: pieces of pickle, and between them what it has not
-copied."""
-
-
-def _new_pickler(kind: type[pickle.Pickler]) -> _Pickler:
-    pieces: list[Any] = []
-
-    def take_inside(buffer: pickle.PickleBuffer) -> bool:
-        data = buffer.raw()
-        if len(data) < OUT_OF_BAND_BYTES_MIN:
-            return True
-        pieces.append(data)
-        return False
-
-    pickler = kind(SimpleNamespace(write=pieces.append), _PROTOCOL, buffer_callback=take_inside)
-    return pickler.dump, pickler.clear_memo, pieces
-
-
-_spare: list[_Pickler] = []
-"""A pickler to be used again: to make one takes three times as long as to pickle a small value. (Not one that has had a
-large value: its memo would stay as large, and is wiped each time.)"""
-
-
-def dumps(value: Any, store: Store | None = None) -> bytes:
-    """Pickle by plain pickle where that is safe, else by cloudpickle; raises what these raise.
-
-    With a ``store``, a large value that could change later is copied into shared memory, if there is room.
-    """
-    try:
-        pickler = _spare.pop() if _spare else _new_pickler(pickle.Pickler)
-        dump, forget, pieces = pickler
-        dump(value)
-    except Exception:  # whatever plain pickle cannot do, cloudpickle decides
-        return _cloudpickle_dumps(value, store)
-    data, outside = (pieces[0], None) if len(pieces) == 1 else split(pieces)
-    if len(data) < SMALL_BYTES_MAX and outside is None and not _spare:
-        pieces.clear()
-        forget()
-        _spare.append(pickler)
-    module = sys.modules.get("cloudpickle.cloudpickle")
-    if b"__main__" in data or (module is not None and module._PICKLE_BY_VALUE_MODULES):
-        return _cloudpickle_dumps(value, store)
-    return data if outside is None else join(data, outside, store)
-
-
-def loads(data: bytes) -> Any:
-    """The value; its arrays are the caller's own. Raises whatever unpickling raises."""
-    if not isinstance(data, Large) and data[:1] == _PROTOCOL_OPCODE:
-        return pickle.loads(data)
-    pickled, outside = own_buffers(data)
-    return pickle.loads(pickled, buffers=outside)
-
-
-def ship_by_value(module: ModuleType) -> None:
-    """From now on, what is defined in ``module`` (which is in `sys.modules`) travels whole, for workers that cannot
-    import it."""
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(module)
-
-
-def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
-    import cloudpickle
-
-    dump, _, pieces = _new_pickler(cloudpickle.CloudPickler)
-    dump(value)
-    return join(*split(pieces), store)
 
 
 def digest_of(data: bytes) -> Digest:
@@ -187,7 +108,7 @@ def dump_calls(
     collected = _Refs.collected = {}
     try:
         for args, kwargs in calls:
-            dumped.append(dumps((args, kwargs or None), store))
+            dumped.append(dumps((args, kwargs or None), store, is_large=has_large(args)))
             if collected:
                 refs[len(dumped) - 1] = tuple(collected)
                 collected = _Refs.collected = {}

@@ -1,0 +1,110 @@
+"""How values become bytes, and come back: plain pickle, several times faster, where that is safe; else cloudpickle.
+
+What plain pickle cannot do (lambdas, local functions), and whatever mentions ``__main__`` (which the workers do not
+have), goes to cloudpickle, which is imported on first use.
+
+Large values are not copied into their pickle. The buffers of arrays stay outside, by protocol 5. And a pickler that
+writes to a file hands over `bytes` from 64 KiB on as they are, right behind the opcode that announces them: that is
+replaced by the one for a buffer outside. See `large` for how such a value lies in a part. That pickler takes a few
+times as long as plain `pickle.dumps`, which is tried first where nothing looks large.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Callable, Iterable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN
+from triort._wire.large import join, own_buffers, split
+from triort._wire.shared import Store
+
+PROTOCOL = 5
+_PROTOCOL_OPCODE = 0x80
+_plain_loads = pickle.loads
+
+
+class _LargeError(Exception):
+    """There is a large buffer in what is pickled."""
+
+
+def dumps(value: Any, store: Store | None = None, *, is_large: bool = False) -> bytes:
+    """Pickle by plain pickle where that is safe, else by cloudpickle; raises what these raise.
+
+    With a ``store``, a large value that could change later is copied into shared memory, if there is room.
+    ``is_large``: the caller knows that there are large `bytes` in it.
+    """
+    if not is_large and not (type(value) is bytes and len(value) > CHUNK_BYTES):
+        try:
+            data = pickle.dumps(value, PROTOCOL, buffer_callback=_keep_small)
+            if len(data) <= CHUNK_BYTES:
+                return _cloudpickle_dumps(value, store) if _is_unsafe(data) else data
+        except _LargeError:
+            pass  # once more, without copying it
+        except Exception:  # whatever plain pickle cannot do, cloudpickle decides
+            return _cloudpickle_dumps(value, store)
+    try:
+        data, outside = split(_pieces_of(pickle.Pickler, value))
+    except Exception:
+        return _cloudpickle_dumps(value, store)
+    return _cloudpickle_dumps(value, store) if _is_unsafe(data) else join(data, outside, store)
+
+
+def has_large(values: Iterable[Any]) -> bool:
+    """Whether there are large `bytes` among these."""
+    for value in values:  # noqa: SIM110 (a generator would cost more than most calls are worth)
+        if type(value) is bytes and len(value) > CHUNK_BYTES:
+            return True
+    return False
+
+
+def loads(data: bytes) -> Any:
+    """The value; its arrays are the caller's own. Raises whatever unpickling raises."""
+    if type(data) is bytes and data and data[0] == _PROTOCOL_OPCODE:
+        return _plain_loads(data)
+    pickled, outside = own_buffers(data)
+    return _plain_loads(pickled, buffers=outside)
+
+
+def ship_by_value(module: ModuleType) -> None:
+    """From now on, what is defined in ``module`` (which is in `sys.modules`) travels whole, for workers that cannot
+    import it."""
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)
+
+
+def _keep_small(buffer: pickle.PickleBuffer) -> bool:
+    """A buffer of an array: a small one lies in the pickle."""
+    if len(buffer.raw()) >= OUT_OF_BAND_BYTES_MIN:
+        raise _LargeError
+    return True
+
+
+def _is_unsafe(data: bytes) -> bool:
+    """Whether a plain pickle means something else elsewhere."""
+    module = sys.modules.get("cloudpickle.cloudpickle")
+    return b"__main__" in data or (module is not None and bool(module._PICKLE_BY_VALUE_MODULES))
+
+
+def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
+    import cloudpickle
+
+    return join(*split(_pieces_of(cloudpickle.CloudPickler, value)), store)
+
+
+def _pieces_of(kind: Callable[..., Any], value: Any) -> list[Any]:
+    """What a pickler writes: pieces of pickle, and between them what it has not copied."""
+    pieces: list[Any] = []
+
+    def take_inside(buffer: pickle.PickleBuffer) -> bool:
+        data = buffer.raw()
+        if len(data) < OUT_OF_BAND_BYTES_MIN:
+            return True
+        pieces.append(data)
+        return False
+
+    kind(SimpleNamespace(write=pieces.append), PROTOCOL, buffer_callback=take_inside).dump(value)
+    return pieces
