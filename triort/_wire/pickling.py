@@ -11,11 +11,13 @@ times as long as plain `pickle.dumps`, which is tried first where nothing looks 
 
 from __future__ import annotations
 
+import functools
 import pickle
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Iterable
-from types import ModuleType, SimpleNamespace
-from typing import Any
+from types import CodeType, ModuleType, SimpleNamespace
+from typing import Any, ClassVar
 
 from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN
 from triort._wire.large import join, own_buffers, split
@@ -23,6 +25,7 @@ from triort._wire.shared import Store
 
 PROTOCOL = 5
 _PROTOCOL_OPCODE = 0x80
+_NO_FILE = "<dynamic-code>"
 _plain_loads = pickle.loads
 
 
@@ -90,9 +93,25 @@ def _is_unsafe(data: bytes) -> bool:
 
 
 def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
+    return join(*split(_pieces_of(_cloud_pickler(), value)), store)
+
+
+@functools.cache
+def _cloud_pickler() -> Callable[..., Any]:
+    """A pickler that travels with all that it needs. Code keeps its file's name, which cloudpickle from 3.1.3 on takes
+    away, and a traceback needs in order to show lines."""
     import cloudpickle
 
-    return join(*split(_pieces_of(cloudpickle.CloudPickler, value)), store)
+    reduce_plainly = cloudpickle.CloudPickler.dispatch_table[CodeType]
+
+    def reduce_code(code: CodeType) -> tuple[Any, ...]:
+        make, arguments = reduce_plainly(code)
+        return make, tuple(code.co_filename if each == _NO_FILE else each for each in arguments)
+
+    class CodePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
+        dispatch_table: ClassVar = ChainMap({CodeType: reduce_code}, cloudpickle.CloudPickler.dispatch_table)
+
+    return CodePickler
 
 
 def _pieces_of(kind: Callable[..., Any], value: Any) -> list[Any]:
