@@ -29,14 +29,15 @@ def pid() -> int:
 
 
 def lent() -> int:
-    """How many descriptors of shared parts this process has."""
+    """How many segments this process has a descriptor of."""
     links = [f"/proc/self/fd/{entry.name}" for entry in Path("/proc/self/fd").iterdir()]
-    return sum(os.path.lexists(link) and "triort-part" in os.readlink(link) for link in links)
+    return len({os.stat(link).st_ino for link in links if os.path.lexists(link) and "triort-part" in os.readlink(link)})
 
 
 def mapped() -> int:
-    """How many mappings of shared parts this process has."""
-    return Path("/proc/self/maps").read_text().count("triort-part")
+    """How many values this process has mapped; segments of its own, which it may write into again, are none."""
+    lines = [line.split() for line in Path("/proc/self/maps").read_text().splitlines() if "triort-part" in line]
+    return sum(permissions.endswith("p") for _, permissions, *_ in lines)
 
 
 def hold(value: Any, marks: str) -> int:
