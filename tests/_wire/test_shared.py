@@ -160,6 +160,16 @@ def test_a_store_keeps_so_many_bytes_and_no_more(monkeypatch: pytest.MonkeyPatch
     assert SEGMENTS_BYTES_MAX > 64 << 20
 
 
+def test_many_small_parts_do_not_push_out_a_large_segment() -> None:
+    store = Store()
+    large = put(store, bytes(20 * CHUNK_BYTES))
+    segment = segment_of(large)
+    del large
+    parts = [put(store) for _ in range(SEGMENTS_MAX + 5)]
+    assert segment_of(put(store, bytes(20 * CHUNK_BYTES))) == segment
+    del parts
+
+
 def test_without_room_for_descriptors_nothing_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "SHARED_MAX", 2)
     store = Store()

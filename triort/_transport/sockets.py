@@ -33,7 +33,7 @@ from typing import NoReturn
 import trio
 
 from triort._model.errors import ProtocolError
-from triort._model.limits import FLUSH_BYTES_MAX, RECEIVE_BYTES, RECEIVE_FEW_BYTES, RECEIVES_MAX
+from triort._model.limits import FLUSH_BYTES_MAX, LEND_BYTES_MAX, RECEIVE_BYTES, RECEIVE_FEW_BYTES, RECEIVES_MAX
 from triort._model.messages import Message, Received
 from triort._transport.descriptors import receive_with_loans, send_loan
 from triort._transport.outgoing import Note, Outgoing
@@ -150,7 +150,7 @@ class SocketConnection:
                 if not self._encoded:
                     return True
             loan = self._queue.loan
-            if budget_bytes <= 0 or (loan is not None and lent_bytes >= FLUSH_BYTES_MAX):
+            if budget_bytes <= 0 or (loan is not None and lent_bytes >= LEND_BYTES_MAX):
                 return False
             try:
                 sent = self._send_some() if loan is None else send_loan(self._sock, self._encoded, loan)

@@ -22,7 +22,7 @@ MAGIC = b"\0tri"
 ALIGN_BYTES = 64
 _COUNT = struct.Struct("<4sI")
 _NUMBER_BYTES = 8
-_HEAD_BYTES = 64 << 10
+_HEAD_BYTES = 4 << 10
 _NEXT_BUFFER = b"\x97"
 _FRAME = struct.Struct("<cQ")
 _AROUND_A_FRAME = (_FRAME.size, _FRAME.size + 5, _FRAME.size + 9)
@@ -165,9 +165,8 @@ def _own_shared(part: Shared) -> tuple[bytes | memoryview, list[bytes | memoryvi
     head = part.read(0, min(len(part), _HEAD_BYTES))
     if not head.startswith(MAGIC):
         return part.map(), []
-    if len(head) == _HEAD_BYTES:
-        count = _COUNT.unpack_from(head)[1]
-        head = part.read(0, min(len(part), max(_HEAD_BYTES, _COUNT.size + _NUMBER_BYTES * count)))
+    if len(head) >= _COUNT.size and (size := _COUNT.size + _NUMBER_BYTES * _COUNT.unpack_from(head)[1]) > len(head):
+        head = part.read(0, min(size, len(part)))
     (start, size, _), *others = read_head(head, len(part))
     memory = part.map() if Shared.has_room() and not all(is_bytes for _, _, is_bytes in others) else None
     buffers: list[bytes | memoryview] = []
@@ -180,4 +179,4 @@ def _own_shared(part: Shared) -> tuple[bytes | memoryview, list[bytes | memoryvi
             room = empty_memory(length)
             read_into(part.fileno(), room, at)
             buffers.append(room)
-    return part.read(start, size), buffers
+    return head[start : start + size] if start + size <= len(head) else part.read(start, size), buffers
