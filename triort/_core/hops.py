@@ -132,8 +132,7 @@ class Hops:
                 if each.target is link:
                     losses[each.address] = (each, Loss(each.address, False, b"", beside=True))
         link.sent.clear()
-        link.out_tasks.clear()  # these know the link, in a circle that the garbage collector does not see
-        link.out_returned.clear()
+        link.out_tasks.clear()  # which know this link, in a circle that the garbage collector does not see
         received, link.received = link.received, {}
         for attempt in received.values():
             if attempt.target is not None:

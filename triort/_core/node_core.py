@@ -45,7 +45,7 @@ class NodeCore:
         self.restarts = self.losses = self.blamed = 0
         self.placement = Placement(choose)
         self.set_ids(0, NODE_ID_LIMIT)
-        self._links: list[Link] = []  # also ended ones with losses that wait
+        self._links: list[Link] = []
         self.renew(owner)
 
     def renew(self, owner: Owner | None = None) -> None:
@@ -155,10 +155,10 @@ class NodeCore:
             self.upstream = Upstream()
         else:
             return
+        self._links.remove(link)
         self.status_desk.drop(conn)
         self.drains.drop(conn)
         self.hops.end_link(link, blame)
-        self._links = [each for each in self._links if each.losses or not each.ended]
         self.schedule_tasks([])
 
     def handle_system_error(self, error_str: str) -> None:
