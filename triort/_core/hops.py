@@ -49,6 +49,8 @@ class Hops:
     owner: Owner | None = None
     backlog: Backlog = attrs.Factory(Backlog)
     blobs: BlobStore = attrs.Factory(dict)
+    ended: list[Link] = attrs.Factory(list)
+    """The links that had ended, with losses that waited, when the last one ended."""
 
     def pass_result(self, attempt: Attempt, result: Result) -> None:
         """The terminal message of a closed attempt goes on to where the attempt came from."""
@@ -132,7 +134,8 @@ class Hops:
                 if each.target is link:
                     losses[each.address] = (each, Loss(each.address, False, b"", beside=True))
         link.sent.clear()
-        link.out_tasks.clear()  # which know this link, in a circle that the garbage collector does not see
+        link.out_tasks.clear()  # these know the link, in a circle that the garbage collector does not see
+        link.out_returned.clear()
         received, link.received = link.received, {}
         for attempt in received.values():
             if attempt.target is not None:
@@ -145,6 +148,7 @@ class Hops:
         for address in [address for address in losses if address not in unanswered]:
             attempt, loss = losses.pop(address)
             self.pass_loss(attempt, loss)
+        self.ended = [each for each in (*self.ended, link) if each.losses]
 
     def _answered(self, link: Link, parent: Address) -> None:
         """A task that came over an ended link is over. With the last one of a parent, the parent's loss is reported;

@@ -38,19 +38,19 @@ class NodeCore:
     kind = "manager"
 
     def __init__(self, *, choose: Choose, owner: Owner | None = None) -> None:
-        self.name = ""
-        self.pid = 0
+        self.name, self.pid = "", 0
         self.running = False
         self.now = 0.0
         self.restarts = self.losses = self.blamed = 0
         self.placement = Placement(choose)
         self.set_ids(0, NODE_ID_LIMIT)
         self._links: list[Link] = []
+        self.hops = Hops()
         self.renew(owner)
 
     def renew(self, owner: Owner | None = None) -> None:
         """Begin with empty books: this is another incarnation, which knows of no task and no link."""
-        for link in self._links:
+        for link in [*self._links, *self.hops.ended]:
             link.clear()
         self.boss: Link | None = None
         self.employees: list[Employee] = []
