@@ -87,7 +87,7 @@ def ran(made: Plan) -> Run:
 def test_the_makespan_stays_near_its_bound(
     tree: Sequence[int], shape: Callable[[str, Duration], list[Task]], seconds: float | None, ratio_max: float
 ) -> None:
-    seeds = (3,) if seconds is not None else (3, 4, 5)  # one long task that happens to come last says nothing
+    seeds = (3,) if seconds is not None else range(3, 10)  # one long task that happens to come last says nothing
     measured = [run_once(tree, shape, seconds, seed) for seed in seeds]
     assert median(ratio for ratio, _ in measured) <= ratio_max
     assert max(messages for _, messages in measured) <= MESSAGES_PER_TASK_AND_HOP_MAX
