@@ -119,7 +119,7 @@ def test_books_that_do_not_balance_are_found(corrupt: Callable[[Cluster], object
 def test_items_that_are_tried_too_often_are_found() -> None:
     def corrupt(cluster: Cluster) -> None:
         server = cluster.bosses["s"].core
-        next(iter(server.jobs.jobs.values())).retried[0] = 4  # type: ignore[attr-defined]
+        next(iter(server.jobs.jobs.values())).retried = {0: 4}  # type: ignore[attr-defined]
 
     assert "4 times again" in fails(BooksBalance(), cluster_at(BUSY_S), corrupt)
 
