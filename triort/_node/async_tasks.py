@@ -97,7 +97,10 @@ class Runner:
             if not is_sound:
                 execution.worker.go_on()
                 return
-            call = execution.next_async() or await self._wait_for_call()
+            outcome = None  # while it is parked, a runner keeps nothing of what it has run: values may be large
+            call = execution.next_async()
+            if call is None:
+                call = await self._wait_for_call()
 
     def go_on(self, call: AsyncCall) -> None:
         """Run this function next; for a parked runner."""
