@@ -49,8 +49,8 @@ class Hops:
     owner: Owner | None = None
     backlog: Backlog = attrs.Factory(Backlog)
     blobs: BlobStore = attrs.Factory(dict)
-    ended: list[Link] = attrs.Factory(list)
-    """The links that had ended, with losses that waited, when the last one ended."""
+    ended: set[Link] = attrs.Factory(set)
+    """The links that have ended and have losses that wait."""
 
     def pass_result(self, attempt: Attempt, result: Result) -> None:
         """The terminal message of a closed attempt goes on to where the attempt came from."""
@@ -148,7 +148,8 @@ class Hops:
         for address in [address for address in losses if address not in unanswered]:
             attempt, loss = losses.pop(address)
             self.pass_loss(attempt, loss)
-        self.ended = [each for each in (*self.ended, link) if each.losses]
+        if losses:
+            self.ended.add(link)
 
     def _answered(self, link: Link, parent: Address) -> None:
         """A task that came over an ended link is over. With the last one of a parent, the parent's loss is reported;
@@ -160,6 +161,8 @@ class Hops:
                 return
             del link.unanswered[parent]
             lost = link.losses.pop(parent, None)
+            if not link.losses:
+                self.ended.discard(link)
             if lost is None:
                 return
             attempt, loss = lost

@@ -33,7 +33,7 @@ def _of_node(name: str, core: NodeCore) -> list[str]:
     tables: dict[str, object] = {
         "backlog": list(core.backlog), "aside": core.backlog.list_aside(), "suspects": core.suspects.extras,
         "blobs": core.hops.blobs, "status rounds": core.status_desk.rounds,
-        "outbox": core.outbox,
+        "ended links": core.hops.ended, "outbox": core.outbox,
     }  # fmt: skip
     if isinstance(core, ServerCore):
         jobs = core.jobs
