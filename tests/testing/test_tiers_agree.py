@@ -2,6 +2,8 @@
 
 import pytest
 
+from sim.failures import managers_killed
+from triort.testing._events import Outcome, note_outcome
 from triort.testing._plan.generate import generate
 from triort.testing._plan.oracle import fates, has_races
 from triort.testing._plan.plan import Plan
@@ -59,3 +61,18 @@ def test_loads_with_races_end_as_the_oracle_allows_in_both_tiers() -> None:
         num_others += runs[0].outcomes != runs[1].outcomes
     assert num_races > 10
     assert 0 < num_others <= num_races, "the tiers race in ways of their own, and only where the plan has races"
+
+
+@pytest.mark.parametrize("told", ["value 3, cancelled", "cancelled, value 3", "error, value 3, error", "value 4, value 3"])
+def test_a_parent_that_is_lost_and_lives_on_says_nothing_of_how_its_children_end(told: str) -> None:
+    outcomes: dict[str, Outcome] = {}
+    for text in told.split(", "):
+        kind, _, value = text.partition(" ")
+        note_outcome(outcomes, "j0.0", Outcome(kind, int(value or 0)))
+    assert outcomes == {"j0.0": Outcome("value", 3)}
+
+
+def test_the_children_of_those_below_a_dead_manager_end_in_the_same_outcomes() -> None:
+    plan = managers_killed(7, 2, 30.0)
+    assert not has_races(plan)
+    check_same(plan)

@@ -70,6 +70,19 @@ class Outcome(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind} {self.value}" if self.kind == "value" else self.kind
 
+    @property
+    def weight(self) -> int:
+        """How much it says about the end of the task: a parent that is lost may live on and be told, even after its
+        next attempt, that a child was cancelled, or of an error that is not tried again. No value comes of that."""
+        return {"value": 2, "cancelled": 0}.get(self.kind, 1)
+
+
+def note_outcome(outcomes: dict[str, Outcome], task: str, outcome: Outcome) -> None:
+    """A parent of the task was told of this outcome: note it, unless another parent was told one that says more."""
+    known = outcomes.get(task)
+    if known is None or known.weight <= outcome.weight:
+        outcomes[task] = outcome
+
 
 class Violation(Exception):
     """A check has failed: its name, when, and what was seen."""

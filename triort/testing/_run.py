@@ -112,7 +112,7 @@ class Run:
     trace_hash: str
     events: list[Event]
     outcomes: dict[str, Outcome]
-    """How each task ended at its parent, the last time that it did."""
+    """How each task ended at its parent: of several times the last that says most (`note_outcome`)."""
     now_s: float
     num_events: int
     num_messages: int

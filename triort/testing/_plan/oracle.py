@@ -59,8 +59,8 @@ def fates(plan: Plan) -> dict[str, Fate]:
 def has_races(plan: Plan) -> bool:
     """Whether some task may end in more ways than one, or a job be stopped from outside.
 
-    In a plan without races that has losses, a task may be told of a cancelled child just before it is lost itself; so
-    compare how tasks ended at last.
+    In a plan without races that has losses, a task may be told of a cancelled child just before it is lost itself; or,
+    where a dead manager cuts its parent off, long after; so compare what `note_outcome` keeps.
     """
     return bool(risks_of(plan).stopped) or any(fate.is_reached and fate.only is None for fate in fates(plan).values())
 

@@ -24,7 +24,7 @@ from triort._model.messages import (
     StatusRequest,
     SubmitJob,
 )
-from triort.testing._events import Kind, Outcome, Violation
+from triort.testing._events import Kind, Outcome, Violation, note_outcome
 from triort.testing._plan.plan import Job
 from triort.testing._tier1.futures import outcome_of
 from triort.testing._tier1.nodes import Node
@@ -181,7 +181,7 @@ class Client(Node):
             if outcome.kind != "value" and mine.failure in ("", "cancelled"):
                 mine.failure = outcome.kind
             if not self.is_visitor:
-                self.cluster.outcomes[name] = outcome
+                note_outcome(self.cluster.outcomes, name, outcome)
                 self.tell(Kind.SETTLE, name, detail=str(outcome))
 
     def _check_again(self, name: str, outcome: Outcome, before: Outcome) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from triort._core.attempts import Result
 from triort._core.running import Child
 from triort._model.outcomes import OutcomeKind
-from triort.testing._events import Kind, Outcome, Violation
+from triort.testing._events import Kind, Outcome, Violation, note_outcome
 from triort.testing._plan.plan import Batch
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Future:
         name = self._batch.children[child.index].name
         outcome = outcome_of(result.kind, result.payload)
         worker = self._worker
-        worker.cluster.outcomes[name] = outcome
+        note_outcome(worker.cluster.outcomes, name, outcome)
         worker.tell(Kind.SETTLE, name, number=child.attempt.address, detail=str(outcome))
         retries = child.attempt.spec.options.retries
         if result.kind == OutcomeKind.ERROR and not child.cancelled and child.retries != retries:

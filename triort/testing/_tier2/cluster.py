@@ -27,7 +27,7 @@ from triort._node.manager import Manager
 from triort._node.server import Server
 from triort._node.server_base import DEFAULT_MANAGER_PORT, ServerBase
 from triort._wire import payload
-from triort.testing._events import Event, Kind, Outcome, Violation
+from triort.testing._events import Event, Kind, Outcome, Violation, note_outcome
 from triort.testing._plan.draws import Draws
 from triort.testing._plan.plan import Plan
 from triort.testing._records import Records
@@ -133,7 +133,7 @@ class Cluster:
         """The outcome of a scripted task has come to its parent."""
         value = payload.loads(data) if kind == OutcomeKind.VALUE else 0
         outcome = Outcome(OutcomeKind(kind).name.lower(), value if isinstance(value, int) else 0)
-        self.outcomes[name] = outcome
+        note_outcome(self.outcomes, name, outcome)
         self.tell(Kind.SETTLE, node, name, number=number, detail=str(outcome))
 
     def violate(self, violation: Violation) -> None:
