@@ -5,8 +5,9 @@ from __future__ import annotations
 from sim.mutants.planting import mutant, rewrite
 from triort._core import node_handlers
 from triort._core.demand import _grant, recall_from_worker
-from triort._core.placement import Placement, queue_of
+from triort._core.placement import Employee, Placement, queue_of
 from triort._core.upstream import Upstream
+from triort._core.worker_core import WorkerCore
 
 
 @mutant("the idle count is not lowered when a task is given")
@@ -46,6 +47,16 @@ def grant_miscounted():
 @mutant("after results the idle count is not told again")
 def not_told_again():
     return rewrite(Upstream.heard, ("max(idle - num_tasks, 0) if not num_results else -1", "max(idle - num_tasks, 0)"))
+
+
+@mutant("a worker without tasks is not counted as idle before it says so")
+def rest_not_noted():
+    return rewrite(Employee.rest, ("self.set_idle(self.num_workers)", "pass"))
+
+
+@mutant("a worker whose tasks all wait does not say that it is idle")
+def silent_while_tasks_wait():
+    return rewrite(WorkerCore.flush, ("if self.boss.received or", "if"))
 
 
 @mutant("tasks that come back for the boss are placed below again")

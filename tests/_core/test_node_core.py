@@ -38,11 +38,35 @@ def test_what_nobody_has_room_for_waits_and_is_reported() -> None:
     assert node.below("w0", Waiting(1, 1)) == [("w0", one(2, 2))]
 
 
-def test_the_end_of_a_task_goes_up_and_its_worker_is_idle_when_it_says_so() -> None:
+def test_a_worker_is_idle_with_the_end_of_its_last_task() -> None:
     node = Node(1)
     node.above(*submit(1))
+    assert node.below("w0", *outcomes(1)) == [
+        (BOSS, Outcomes(1, [Address(1)], [0], [100], [1])), (BOSS, Waiting(1, 1, 1))
+    ]  # fmt: skip
+    assert node.below("w0", Waiting(1, 1)) == []
+
+
+def test_a_worker_with_tasks_left_is_idle_when_it_says_so() -> None:
+    """They wait for their children, or have not started."""
+    node = Node(1)
+    node.core.placement.measure(FN, 100)
+    node.above(*submit(1, 2))
     assert node.below("w0", *outcomes(1)) == [(BOSS, Outcomes(1, [Address(1)], [0], [100], [1]))]
     assert node.below("w0", Waiting(1, 1)) == [(BOSS, Waiting(1, 1, 1))]
+
+
+def test_a_worker_that_hands_back_all_that_it_has_is_idle() -> None:
+    node = Node(1)
+    node.above(*submit(1))
+    assert node.below("w0", returned(1, 1), [b"1"]) == [("w0", one(2, 1))]
+
+
+def test_a_manager_without_tasks_is_idle_when_it_says_so() -> None:
+    node = Node(0, managers=[2])
+    node.above(*submit(1))
+    node.below("m0", *outcomes(1))
+    assert node.employee("m0").num_idle_workers == 1
 
 
 def test_an_idle_count_that_crosses_a_batch_on_its_way_is_corrected() -> None:
@@ -68,6 +92,16 @@ def test_an_idle_count_that_crosses_results_on_their_way_is_corrected() -> None:
     assert node.employee("w0").num_idle_workers == 0
     node.core.handle_waiting("w0", 1, read_receipt=2)
     assert node.employee("w0").num_idle_workers == 1
+
+
+def test_a_worker_whose_tasks_have_all_ended_has_read_the_results_for_them() -> None:
+    node = Node(2)
+    node.above(*submit(1))
+    node.below("w0", *submit(10, parents=[1]))
+    node.below("w1", *outcomes(10))
+    assert node.link("w0").results_unread == 1
+    node.below("w0", *outcomes(1))
+    assert (node.link("w0").results_unread, node.employee("w0").num_idle_workers) == (0, 1)
 
 
 def test_after_results_from_above_the_idle_count_is_told_again() -> None:
@@ -170,7 +204,7 @@ def test_a_cancel_that_races_with_the_outcome_is_answered_by_it() -> None:
     node = Node(1)
     node.above(*submit(1))
     assert node.above(Cancel([Address(1)])) == [("w0", Cancel([Address(1)]))]
-    assert node.below("w0", *outcomes(1)) == [(BOSS, Outcomes(1, [Address(1)], [0], [100], [1]))]
+    assert node.below("w0", *outcomes(1))[0] == (BOSS, Outcomes(1, [Address(1)], [0], [100], [1]))
     assert node.above(Cancel([Address(1)])) == []
     assert node.below("w0", *outcomes(1)) == []
     assert node.link("w0").cancelling == set()
@@ -180,7 +214,7 @@ def test_a_cancel_that_races_with_a_return_ends_the_task_here() -> None:
     node = Node(1)
     node.above(*submit(1))
     node.above(Cancel([Address(1)]))
-    assert node.below("w0", returned(1, 1), [b"1"]) == [(BOSS, Outcomes(1, [Address(1)], [CANCELLED], [0], [0]))]
+    assert node.below("w0", returned(1, 1), [b"1"])[0] == (BOSS, Outcomes(1, [Address(1)], [CANCELLED], [0], [0]))
     assert len(node.core.backlog) == 0
 
 
@@ -189,8 +223,7 @@ def test_a_task_says_again_what_was_said_to_it_when_it_is_placed_again() -> None
     node.above(*submit(1))
     node.below("w0", Waiting(0, 1))
     assert node.above(Talk(Address(1), 2), [b"hi"]) == [("w0", Talk(Address(1), 2))]
-    node.below("w0", returned(1, 1), [b"1"])
-    assert node.below("w0", Waiting(1, 1))[:2] == [("w0", one(2, 1)), ("w0", Talk(Address(1), 2))]
+    assert node.below("w0", returned(1, 1), [b"1"]) == [("w0", one(2, 1)), ("w0", Talk(Address(1), 2))]
 
 
 def test_a_message_to_a_waiting_task_waits_with_it() -> None:

@@ -7,9 +7,11 @@ from tests._core.worker_bench import CANCELLED, CHILD, VALUE, Bench, out, own
 from triort._core.attempts import Result
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address
+from triort._model.limits import LARGE_OUTCOME_S, SMALL_OUTCOME_BYTES_MAX
 from triort._model.messages import (
     Cancel,
     Forget,
+    Outcomes,
     Returned,
     Shutdown,
     StatusRequest,
@@ -29,9 +31,22 @@ def test_a_task_runs_and_its_outcome_goes_to_the_boss(bench: Bench) -> None:
     running = bench.run(1)
     assert (bench.core.occupied, bench.core.next_task()) == (1, None)
     bench.end(running)
-    assert bench.sent(idle=True) == [out(1), Waiting(1, 1)]
+    assert bench.sent(idle=True) == [out(1)]
     assert bench.sent(idle=True) == []
     assert (bench.core.occupied, bench.is_empty()) == (0, True)
+
+
+def test_an_idle_worker_says_so_where_tasks_wait_for_others_or_a_large_outcome_is_on_its_way(bench: Bench) -> None:
+    parent = bench.run(1)
+    bench.core.release_slot(parent)
+    assert bench.sent(idle=True) == [Waiting(1, 1)]
+    bench.core.returned(parent, VALUE, bytes(SMALL_OUTCOME_BYTES_MAX + 1), 7)
+    small = bench.run(2)
+    bench.end(small)
+    assert [type(message) for message in bench.sent(idle=True)] == [Outcomes, Waiting]
+    bench.core.now += LARGE_OUTCOME_S
+    bench.end(bench.run(3))
+    assert bench.sent(idle=True) == [out(3, batch=2)]
 
 
 def test_the_deepest_task_starts_first_and_only_when_the_slot_is_free(bench: Bench) -> None:

@@ -61,6 +61,7 @@ def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]
         attempt = link.close(address)
         if attempt is not None:
             node.hops.take_back(attempt, part)
+    _note_rest(node, link)
     if node.upstream.asked:
         node.upstream.asked -= hand_over(node, node.upstream.asked)
     node.send_up_or_schedule_tasks([])
@@ -74,8 +75,15 @@ def outcomes_from_below(node: NodeCore, link: Link, msg: Outcomes, payload: Sequ
         if attempt is not None:
             measured(attempt.spec.function, duration)
             pass_result(attempt, Result(address, kind, duration, part))
+    _note_rest(node, link)
     if node.backlog:
         node.schedule_tasks([])
+
+
+def _note_rest(node: NodeCore, link: Link) -> None:
+    """A worker with nothing left is idle and does not say so: these would be as many messages as there are tasks."""
+    if not link.sent and (employee := node.conn_to_employee_dict[link.conn]).kind == "worker":
+        employee.rest()
 
 
 def outcomes_from_above(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:

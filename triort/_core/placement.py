@@ -96,6 +96,13 @@ class Employee:
         else:
             self.num_idle_workers = count
 
+    def rest(self) -> None:
+        """All tasks of this worker have ended, so it is idle, and has read all results of those below them."""
+        self.link.results_unread = 0
+        self.waits = True
+        self.stuck_until = 0.0
+        self.set_idle(self.num_workers)
+
     def stall(self) -> None:
         """Its link has lost the connection."""
         if not self.is_stalled:

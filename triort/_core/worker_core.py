@@ -28,6 +28,7 @@ from triort._core.running import Stop as Stop
 from triort._core.worker_handlers import FROM_BOSS
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, NodeId, make_address
+from triort._model.limits import LARGE_OUTCOME_S, SMALL_OUTCOME_BYTES_MAX
 from triort._model.marks import buggify, sometimes
 from triort._model.messages import Message, TaskSpec, Update, Waiting
 from triort._model.outcomes import OutcomeKind
@@ -54,6 +55,8 @@ class WorkerCore:
         self._serial = 0
         self._told_tasks = 0
         self._announced = (-1, 0)
+        self._large_until = 0.0
+        """Until then an idle count may overtake a large outcome on its way, and is told in any case."""
         self._deadlines: list[tuple[float, Address]] = []
 
     # -- messages from the boss ----------------------------------------------------------------------------------
@@ -108,6 +111,8 @@ class WorkerCore:
         """The task's function has returned or raised; its outcome goes when the last open child has ended."""
         if running.cancelled and kind != OutcomeKind.TIMEOUT:
             kind, payload = OutcomeKind.CANCELLED, b""
+        if len(payload) > SMALL_OUTCOME_BYTES_MAX:
+            self._large_until = self.now + LARGE_OUTCOME_S
         running.result = Result(running.attempt.address, kind, duration_us, payload)
         self.release_slot(running)
         if not running.children:
@@ -194,7 +199,8 @@ class WorkerCore:
         self.boss.flush(self.outbox, self.hops.blobs, self.now)
         if idle and self._announced != (1, self.boss.batch_read):
             self._announced = (1, self.boss.batch_read)
-            self.outbox.append(Send(self.boss.conn, Waiting(1, self.boss.batch_read), ()))
+            if self.boss.received or self.now < self._large_until:  # else the last outcome tells it
+                self.outbox.append(Send(self.boss.conn, Waiting(1, self.boss.batch_read), ()))
         if self.outbox or idle:
             tasks = len(self.children) - len(self.boss.sent)
             if is_news(abs(tasks - self._told_tasks), self._told_tasks, exact=idle):

@@ -46,6 +46,8 @@ FORGET_BYTES = 64 << 10
 # the worker's flushes
 FLUSH_RESULTS_MAX = 64
 FLUSH_US = 1_000
+SMALL_OUTCOME_BYTES_MAX = 128 << 10
+LARGE_OUTCOME_S = 1.0
 
 # cancellation and shutdown
 POKE_S = 0.005
