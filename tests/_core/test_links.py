@@ -9,7 +9,7 @@ from triort._core.links import Link, Loss, Send
 from triort._core.unpacking import unpack_tasks
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest
-from triort._model.limits import FRAME_HEADER_BYTES_MAX, PARTS_PER_MESSAGE_MAX
+from triort._model.limits import FRAME_HEADER_BYTES_MAX, PARTS_PER_MESSAGE_MAX, UNREAD_BATCHES_MAX
 from triort._model.messages import Blobs, Cancel, Forget, Lost, Message, Outcomes, Returned, Submit, Talk
 
 STORE = {JOB: {FN: b"code", Digest(b"table"): b"data"}}
@@ -143,6 +143,43 @@ def test_a_peer_that_is_not_idle_may_still_have_what_it_has_read_in_its_queue() 
     placed(link, 1, 2)
     link.read_receipt(1, is_idle=False)
     assert (link.queued, link.queued_us) == (2, 200)
+
+
+def answered(link: Link, *counts: int) -> None:
+    """So many results go out, in so many batches."""
+    for count in counts:
+        link.out_results += [Result(Address(number), 0, 1, b"") for number in range(count)]
+        flush(link)
+
+
+def test_results_that_were_read_do_not_count_as_unread_though_more_are_on_their_way() -> None:
+    """Where tasks get many results, more are always on their way: a manager of such seemed to have no idle worker."""
+    link = make_link()
+    answered(link, 3, 2, 4)
+    assert link.results_unread == 9
+    link.read_receipt(2, is_idle=False)
+    assert link.results_unread == 4
+    link.has_read_results()
+    answered(link, 5)
+    link.read_receipt(3, is_idle=True)
+    assert link.results_unread == 5
+    link.read_receipt(4, is_idle=True)
+    assert link.results_unread == 0
+
+
+def test_of_many_unread_batches_the_first_ones_are_read_together() -> None:
+    link = make_link()
+    answered(link, *[1] * (UNREAD_BATCHES_MAX + 2))
+    link.read_receipt(2, is_idle=True)
+    assert link.results_unread == UNREAD_BATCHES_MAX + 2
+    link.read_receipt(3, is_idle=True)
+    assert link.results_unread == UNREAD_BATCHES_MAX - 1
+
+
+def test_nobody_counts_what_a_boss_has_read() -> None:
+    link = make_link(below=False)
+    answered(link, 3)
+    assert link.results_unread == 0
 
 
 def test_a_closed_entry_is_gone_and_its_cancel_answered() -> None:

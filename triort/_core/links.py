@@ -7,6 +7,7 @@ and cancels that name them, outcomes before the idle count that follows from the
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import attrs
 from triort._core.attempts import Attempt, Result
 from triort._core.packing import batched, spec_columns
 from triort._model.ids import Address, Digest, JobId
-from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.limits import PARTS_PER_MESSAGE_MAX, UNREAD_BATCHES_MAX
 from triort._model.marks import buggify
 from triort._model.messages import (
     Blobs,
@@ -70,7 +71,7 @@ class Link:
     queued: int = 0
     queued_us: int = 0
     results_unread: int = 0
-    """Results sent after the peer's last receipt: each may have woken a task there."""
+    """Results sent down after the peer's last receipt: each may have woken a task there."""
     cancelling: set[Address] = attrs.Factory(set)
     """Cancels sent and not yet answered."""
     ended: bool = False
@@ -89,7 +90,8 @@ class Link:
     touched: list[Link] = attrs.Factory(list)
     """The node's list of links about which something has changed since its last flush; each is in it once."""
     is_touched: bool = False
-    _results_batch: int = 0
+    _unread_results: deque[tuple[int, int]] = attrs.Factory(deque)
+    """The batches of these, and how many each has; where there are many, the first ones are taken for one."""
 
     def touch(self) -> None:
         """Something is to be sent, or has left the backlog."""
@@ -134,8 +136,13 @@ class Link:
                 count, cost_us = self.unread.pop(number)
                 self.queued -= count
                 self.queued_us -= cost_us
-        if receipt >= self._results_batch:
-            self.results_unread = 0
+        while self._unread_results and self._unread_results[0][0] <= receipt:
+            self.results_unread -= self._unread_results.popleft()[1]
+
+    def has_read_results(self) -> None:
+        """The peer has read all results that were sent to it."""
+        self.results_unread = 0
+        self._unread_results.clear()
 
     def cancel(self, attempt: Attempt) -> None:
         """Ask the peer, who has the attempt, to stop it; its terminal message is the answer."""
@@ -235,10 +242,18 @@ class Link:
                 outbox.append(Send(self.conn, Blobs(spec.job, digests, [len(p) for p in parts]), parts))
             known.update(missing)
 
+    def _note_results(self, count: int) -> None:
+        unread = self._unread_results
+        if len(unread) == UNREAD_BATCHES_MAX:
+            first = unread.popleft()[1]
+            unread[0] = (unread[0][0], unread[0][1] + first)
+        unread.append((self.batch_sent, count))
+        self.results_unread += count
+
     def _flush_results(self, results: list[Result], outbox: list[Send]) -> None:
         self.batch_sent += 1
-        self.results_unread += len(results)
-        self._results_batch = self.batch_sent
+        if self.below:
+            self._note_results(len(results))
         parts = [result.payload for result in results]
         message = Outcomes(
             self.batch_sent,

@@ -98,7 +98,7 @@ class Employee:
 
     def rest(self) -> None:
         """All tasks of this worker have ended, so it is idle, and has read all results of those below them."""
-        self.link.results_unread = 0
+        self.link.has_read_results()
         self.waits = True
         self.stuck_until = 0.0
         self.set_idle(self.num_workers)
