@@ -162,9 +162,16 @@ def test_a_manager_whose_workers_have_other_tasks_than_these_has_its_credit_alon
     assert new(a) == 0
 
 
-def test_no_stock_is_made_of_what_was_offered_or_never_measured() -> None:
+def test_what_was_offered_becomes_the_stock_of_the_hungry_and_the_poor_alone() -> None:
+    rich, poor, hungry = busy("rich", 8, 8), busy("poor", 8, 8), busy("hungry", 8, 8)
+    rich.granted, rich.wanted = 2, 1
+    poor.granted = poor.wanted = 2
+    placement(STOCK_US).fill(queue(100, OFFERER), [hungry], [rich, poor, hungry], 0.0, [rich, poor, hungry])
+    assert [new(each) for each in (rich, poor, hungry)] == [0, 8, 8]
+
+
+def test_no_stock_is_made_of_what_was_never_measured_or_given_to_whom_cannot_be_reached() -> None:
     a = busy("a", 8, 8)
-    placement(STOCK_US).fill(queue(100, OFFERER), [], [a], 0.0, [a])
     chooser = placement()
     chooser.measure(Digest(b"other"), STOCK_US)
     chooser.fill(queue(100), [], [a], 0.0, [a])

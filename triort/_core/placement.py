@@ -180,23 +180,26 @@ class Placement:
             self._fill(backlog, poor, is_held=False)
         if takers:
             self._fill(backlog, takers, is_held=True)
-        if managers and self.mean_us and len(backlog) > backlog.count(Source.OFFERED):
-            self._stock_up(backlog, managers)
+        if managers and self.mean_us and backlog:
+            self._stock_up(backlog, [e for e in managers if e.is_poor or e in hungry], is_held=False)
+            if len(backlog) > backlog.count(Source.OFFERED):
+                self._stock_up(backlog, managers, is_held=True)
 
-    def _stock_up(self, backlog: Backlog, managers: Sequence[Employee]) -> None:
-        """Give managers that run low of it a stock of what did not come from below; those with the least come first."""
+    def _stock_up(self, backlog: Backlog, managers: Sequence[Employee], *, is_held: bool) -> None:
+        """Give managers that run low of it a stock, of what did not come from below or of anything; those with the
+        least come first."""
         fewest = [
             (spare / e.num_workers, i, e)
             for i, e in enumerate(managers)
             if 0 <= 2 * (spare := e.num_tasks - e.num_workers) < self.stock(e.num_workers) and not e.is_stalled
         ]
         heapq.heapify(fewest)
-        while fewest and (function := backlog.next_function(is_held=True)) is not None:
+        while fewest and (function := backlog.next_function(is_held=is_held)) is not None:
             cost = self.costs.get(function)
             if cost is None:
                 return
             _, tie, manager = fewest[0]
-            (attempt,) = backlog.pop_run(1, is_held=True)
+            (attempt,) = backlog.pop_run(1, is_held=is_held)
             self._give(attempt, manager, int(cost) or 1)
             spare = manager.num_tasks - manager.num_workers
             if spare < self.stock(manager.num_workers):
