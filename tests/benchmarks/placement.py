@@ -1,11 +1,14 @@
 """How well the cores place work on a thousand and on ten thousand simulated workers, and what that costs.
 
-    python -m tests.benchmarks.placement [--workers 1000,10000] [--levels 1,2,3] [--loads equal,nested] [--json]
+    python -m tests.benchmarks.placement [--workers 1000,10000] [--levels 1,2,3] [--loads equal,nested]
+                                         [--latency lan,local] [--json]
 
-Runs the real cores in tier 1 of the simulation, in virtual time: a cluster without faults, whose links all have the
-latency of a LAN (0.1 to 0.5 ms each way, drawn evenly), below a server so many levels of managers, and workers below
-these. Nodes take no time to compute, so what is seen is what placement loses by latency and by its own decisions. The
-functions were never measured before. `placement_loads` has the loads, `placement_figures` what is looked at.
+Runs the real cores in tier 1 of the simulation, in virtual time: a cluster without faults, below a server so many
+levels of managers, and workers below these. The links between machines have the latency of a LAN (0.1 to 0.5 ms each
+way, drawn evenly), those of workers that of their boss's own host, where they always are (20 to 60 µs); with
+``--latency lan,lan`` workers are on a LAN, too. Nodes take no time to compute, so what is seen is what placement loses
+by latency and by its own decisions. The functions were never measured before. `placement_loads` has the loads,
+`placement_figures` what is looked at.
 
 For each row: the makespan, from the client's submission to its last outcome, by its lower bound (all work divided by
 the workers, or the longest path); the same for a list schedule that costs no messages, whose tail nobody avoids who
@@ -42,7 +45,6 @@ TREES = {
 }  # fmt: skip
 """Fan-outs by workers and levels of managers, workers last."""
 SEED = 3
-LATENCY = "lan"
 HEAL_S = 600.0
 
 
@@ -54,20 +56,21 @@ def tree_of(num_workers: int, levels: int) -> list[int]:
     return [*[fan_out] * levels, max(round(num_workers / fan_out**levels), 1)]
 
 
-def measure(num_workers: int, levels: int, name: str) -> Figures:
+def measure(num_workers: int, levels: int, name: str, between: str, of_workers: str) -> Figures:
     """One row."""
     tree = tree_of(num_workers, levels)
     num_workers = math.prod(tree)
     load = make_load(name, num_workers)
     num_tasks, bound_s = len(load.seconds), load.bound_s(num_workers)
     times, messages, books = Times(load.seconds), Messages(), Books(num_tasks)
-    plan = Plan(2, SEED, tree, [Job("j0", load.items, at_s=AT_S)], latency=[LATENCY], heal_s=HEAL_S)
+    latency = [*[between] * len(tree), of_workers]
+    plan = Plan(2, SEED, tree, [Job("j0", load.items, at_s=AT_S)], latency=latency, heal_s=HEAL_S)
     start = time.perf_counter()
     run = run_tier1(plan, checkers=[AllEnds(), TablesEmpty(), times, messages, books], frames=False)
     run_s = time.perf_counter() - start
     assert run.violation is None, str(run.violation)
     begun = sorted(times.first.values())
-    before, between, after = times.idle_shares(num_workers)
+    idle_before, idle_between, idle_after = times.idle_shares(num_workers)
     return Figures(
         num_workers=num_workers,
         levels=levels,
@@ -80,9 +83,9 @@ def measure(num_workers: int, levels: int, name: str) -> Figures:
         ratio=times.job_s / bound_s,
         list_ratio=list_schedule_s(load, num_workers) / bound_s,
         busy_s=begun[min(num_workers * 99 // 100, len(begun) - 1)],
-        idle_before=before,
-        idle_between=between,
-        idle_after=after,
+        idle_before=idle_before,
+        idle_between=idle_between,
+        idle_after=idle_after,
         messages_per_task=messages.by_level.total() / num_tasks,
         messages_per_task_and_hop=[messages.by_level[level] / num_tasks for level in range(1, len(tree) + 1)],
         bytes_per_task=books.bytes_per_task,
@@ -93,11 +96,11 @@ def measure(num_workers: int, levels: int, name: str) -> Figures:
 # -- a process for each row ------------------------------------------------------------------------------------------
 
 
-def measured(rows: list[tuple[int, int, str]]) -> Iterator[dict[str, Any]]:
+def measured(rows: list[tuple[int, int, str]], latency: str) -> Iterator[dict[str, Any]]:
     """The figures of all rows, one after the other; a terminal shows how far it is."""
     for number, (num_workers, levels, load) in enumerate(rows):
         show(f"{number} of {len(rows)}: {load}, {num_workers:,} workers, {levels} levels")
-        row = f"{num_workers},{levels},{load}"
+        row = f"{num_workers},{levels},{load},{latency}"
         command = [sys.executable, "-m", "tests.benchmarks.placement", "--row", row]
         yield json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
     show("")
@@ -137,19 +140,21 @@ def main() -> None:
     parser.add_argument("--workers", type=numbers, default=[1_000, 10_000], help="default: 1000,10000")
     parser.add_argument("--levels", type=numbers, default=[1, 2, 3], help="levels of managers (default: 1,2,3)")
     parser.add_argument("--loads", default=",".join(LOADS), help="default: all")
+    text = "classes of the links between machines, and of those of workers (default: lan,local)"
+    parser.add_argument("--latency", default="lan,local", help=text)
     parser.add_argument("--json", action="store_true", help="figures for machines")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.row:
-        num_workers, levels, load = args.row.split(",")
-        print(json.dumps(attrs.asdict(measure(int(num_workers), int(levels), load))))
+        num_workers, levels, load, *latency = args.row.split(",")
+        print(json.dumps(attrs.asdict(measure(int(num_workers), int(levels), load, *latency))))
         return
     rows = [(n, levels, load) for n in args.workers for levels in args.levels for load in args.loads.split(",")]
     if args.json:
-        print(json.dumps(list(measured(rows))))
+        print(json.dumps(list(measured(rows, args.latency))))
         return
     print(HEAD)
-    for row in measured(rows):
+    for row in measured(rows, args.latency):
         print(line(row), flush=True)
 
 
