@@ -149,6 +149,11 @@ def never_recalled():
     return rewrite(Watch.decide, ("        actions.append(Action.RECALL)", "        pass"))
 
 
+@mutant("nothing is recalled from behind an async task that waits for something outside")
+def not_recalled_off_cpu():
+    return rewrite(Watch.decide, ("return [Action.RECALL] if is_to_recall else []", "return []"))
+
+
 @mutant("a task that ignores its cancel is never killed")
 def never_killed():
     return rewrite(Watch.decide, ("            return [Action.KILL]", "            return []"))

@@ -121,6 +121,12 @@ def wait_for_file(path: str) -> str:
     return "found"
 
 
+async def wait_async_for_file(path: str) -> None:
+    """Wait for something outside, if there is a path."""
+    while path and not os.path.exists(path):
+        await trio.sleep(0.005)
+
+
 async def sum_of_squares(n: int) -> int:
     values: list[int] = await triort.get_runtime().map(square, range(n))
     await trio.sleep(0.02)

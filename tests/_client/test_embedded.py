@@ -35,6 +35,17 @@ async def test_two_clusters_live_side_by_side():
             assert await two.run(jobs.square, 3) == 9
 
 
+async def test_what_was_given_to_a_worker_behind_a_task_that_waits_for_something_outside_runs_elsewhere(tmp_path: Path):
+    end = tmp_path / "end"
+    async with triort.open_cluster(2) as client:
+        with trio.fail_after(20):
+            await client.map(jobs.wait_async_for_file, [""] * 200)  # it is known as a short one from now on
+            job = await client.submit(jobs.wait_async_for_file, str(end))
+            await client.map(jobs.wait_async_for_file, [""] * 400)
+            end.touch()
+            await job.result()
+
+
 async def test_jobs_that_are_open_at_the_end_of_the_block_are_cancelled():
     async with triort.open_cluster(1) as client:
         job = await client.submit(jobs.spin)

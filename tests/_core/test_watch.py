@@ -26,8 +26,9 @@ def look(
     deadline: float = 0.0,
     idle: int = 0,
     queued: int = 0,
+    done: int = 0,
 ) -> list[Action]:
-    return watch.decide(now, now, Glance(task, task, steps, read, deadline, queued=queued), idle)
+    return watch.decide(now, now, Glance(task, task, steps, read, deadline, queued=queued, done=done), idle)
 
 
 def test_a_worker_with_nothing_on_the_cpu_is_left_alone(watch: Watch) -> None:
@@ -87,6 +88,17 @@ def test_nothing_is_recalled_while_nobody_is_idle(watch: Watch) -> None:
 def test_nothing_is_recalled_from_behind_a_task_that_has_nothing_behind_it(watch: Watch) -> None:
     watch.link.place(make_attempt(1))
     assert [look(watch, idle=1) for _ in range(3)] == [[], [], []]
+
+
+def test_what_waits_behind_an_async_task_that_waits_for_something_outside_is_recalled(watch: Watch) -> None:
+    watch.link.place(make_attempt(1))
+    watch.link.place(make_attempt(2))
+    assert [look(watch, task=0, steps=step, idle=1, queued=1) for step in range(3)] == [[], [RECALL], []]
+    watch.link.batch_sent += 1
+    assert look(watch, task=0, queued=1) == []
+    assert look(watch, task=0, idle=1, queued=1) == [RECALL]
+    assert [look(watch, task=0, idle=1, queued=1, done=done) for done in (1, 2, 3)] == [[], [], []]
+    assert [look(watch, task=0, idle=1, queued=queued, done=3) for queued in (0, 1, 0)] == [[], [], []]
 
 
 def test_what_a_long_task_itself_has_submitted_is_taken_from_it(watch: Watch) -> None:

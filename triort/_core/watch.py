@@ -12,6 +12,9 @@ the CPU (``root`` is the one of these that the boss knows), how often that has c
 * One task on the CPU since the last look, with unstarted ones behind it and idle workers elsewhere: recall these, and
   take what the task itself has submitted. Once for each task, and again when more was sent meanwhile. Where nothing can
   be behind it, as with nearly all long tasks of a wide tree, there is neither a message nor a poke.
+* No task on the CPU, none that has ended since the last look, and some that have not started: an async one waits for
+  something outside, perhaps with a step now and then, and holds the slot. These are recalled as well, without a poke,
+  for the worker reads its mail.
 """
 
 from __future__ import annotations
@@ -47,6 +50,8 @@ class Glance:
     over: int = 0
     queued: int = 0
     """How many tasks waited there when it last sent something, its own among them."""
+    done: int = 0
+    """How many have ended there."""
 
 
 @attrs.define(eq=False)
@@ -64,10 +69,12 @@ class Watch:
         """Look at the worker; ``clock_s`` is the time on the worker's clock, in which its deadline is given."""
         last, self._last = self._last, glance
         sent_before, self._last_mail_sent = self._last_mail_sent, self.mail_sent
+        same_task = last is not None and last.on_cpu == glance.on_cpu and last.steps == glance.steps
         if not glance.on_cpu:
             self._stubborn_since = None
-            return []
-        same_task = last is not None and last.on_cpu == glance.on_cpu and last.steps == glance.steps
+            is_held_up = last is not None and last.done == glance.done and last.queued > 0 and glance.queued > 0
+            is_to_recall = is_held_up and idle_elsewhere > 0 and self._is_news(-glance.done)
+            return [Action.RECALL] if is_to_recall else []
         actions: list[Action] = []
         if Address(glance.root) in self.link.cancelling or glance.over == glance.on_cpu:
             if self._stubborn_since is None:
@@ -83,12 +90,15 @@ class Watch:
             mail_waits = True
         if mail_waits or 0 < glance.deadline_s <= clock_s or (same_task and glance.unsent):
             actions = [Action.POKE]
-        recall = (glance.steps, self.link.batch_sent)
         has_more = glance.queued or len(self.link.sent) > 1
-        if same_task and idle_elsewhere and has_more and self._last_recall != recall:
-            self._last_recall = recall
+        if same_task and idle_elsewhere and has_more and self._is_news(glance.steps):
             actions.append(Action.RECALL)
         return actions
+
+    def _is_news(self, task: int) -> bool:
+        """Whether the worker was not asked since this task is there and something was sent; it is asked now."""
+        before, self._last_recall = self._last_recall, (task, self.link.batch_sent)
+        return before != self._last_recall
 
     def is_too_large(self, memory_bytes: int, limit_bytes: int) -> bool:
         """Whether a worker with so much in memory is to be killed; without a limit (0) none is."""

@@ -113,4 +113,5 @@ def _glance(words: Words) -> Glance:
         unsent=words[UNSENT],
         over=words[OVER],
         queued=words[QUEUED],
+        done=words[DONE],
     )

@@ -1,17 +1,13 @@
 """No worker stays idle while a task waits unstarted, but for as long as it takes to bring the two together.
 
-While faults are about, and a while after them, nothing is expected. What waits behind an async task that holds the slot
-of its worker does not count either: the boss sees nothing of such a task, and recalls nothing from behind it.
+While faults are about, and a while after them, nothing is expected.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-
 from triort._model.ids import Address
 from triort.testing._checkers.books import crossing_s, end_of_trouble
 from triort.testing._events import Event, Kind
-from triort.testing._plan.walk import all_tasks
 from triort.testing._run import Checker, World
 
 STARVING_S = 0.04
@@ -24,7 +20,7 @@ class NoStarvation(Checker):
     """Holds whenever no fault is about."""
 
     name = "no_starvation"
-    kinds = frozenset({Kind.START, Kind.END})
+    kinds = frozenset({Kind.START})
 
     def begin(self, world: World) -> None:
         """The run starts."""
@@ -34,16 +30,10 @@ class NoStarvation(Checker):
         self._calm_s = end_of_trouble(plan) + CALM_S if plan.faults else 0.0
         self._idle: dict[str, float] = {}
         self._queued: dict[Address, float] = {}
-        self._is_async = {task.name: task.is_async for task in all_tasks(plan)}
-        self._async_tasks: Counter[str] = Counter()
-        """How many async tasks each worker has started that are not over."""
 
     def see(self, event: Event) -> None:
-        """Who starts something is not idle; and count started async tasks."""
-        if event.kind is Kind.START:
-            self._idle.pop(event.node, None)
-        if self._is_async.get(event.what):
-            self._async_tasks[event.node] += 1 if event.kind is Kind.START else -1
+        """Who starts something is not idle."""
+        self._idle.pop(event.node, None)
 
     def look(self) -> None:
         """Who is idle, what waits, and since when."""
@@ -58,7 +48,7 @@ class NoStarvation(Checker):
             return
         self._idle = {name: self._idle.get(name, now) for name in idle}
         places = [core.backlog for core in world.nodes.values()]
-        places += [core.backlog for name, core in world.workers.items() if not self._async_tasks[name]]
+        places += [core.backlog for core in world.workers.values()]
         waiting = [attempt.address for backlog in places for attempt in backlog]
         self._queued = {address: self._queued.get(address, now) for address in waiting}
         if self._queued:

@@ -245,7 +245,7 @@ class Worker(Node):
         """What the page shows."""
         activity = self.on_cpu
         if activity is None:
-            return Glance(0, 0, self.num_steps, self._mail_read, 0.0)
+            return Glance(0, 0, self.num_steps, self._mail_read, 0.0, queued=self._queued, done=self.num_done)
         running = activity.running
         deadlines = [each.attempt.deadline for each in self.core.running.values() if each.attempt.deadline is not None]
         of_child = self.core.next_deadline()
