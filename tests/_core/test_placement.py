@@ -5,7 +5,7 @@ from triort._core.backlog import Backlog
 from triort._core.links import Link
 from triort._core.placement import Employee, Placement
 from triort._model.ids import Digest
-from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, STOCK_US
+from triort._model.limits import CREDIT_PLENTY_US, CREDIT_TASKS_MAX, CREDIT_US, STOCK_US
 from triort._model.messages import Options, TaskSpec
 
 OFFERER = Link("offerer", "offerer")
@@ -58,7 +58,7 @@ def test_a_function_never_measured_goes_to_idle_workers_only() -> None:
 
 def test_a_measured_function_is_given_ahead_as_far_as_credit_goes() -> None:
     a, b, backlog = employee("a", 1), employee("b", 2), queue(100)
-    placement(CREDIT_US // 4).fill(backlog, [], [a, b], 0.0)
+    placement(CREDIT_PLENTY_US // 4).fill(backlog, [], [a, b], 0.0)
     assert [len(addresses) for addresses in given(a, b)] == [4, 8]
     assert len(backlog) == 88
 
@@ -82,6 +82,15 @@ def test_what_was_offered_goes_beyond_idle_workers_only_to_the_hungry_and_the_po
     placement(CREDIT_US // 2).fill(backlog, [hungry], [rich, poor, hungry], 0.0)
     assert [len(addresses) for addresses in given(rich, poor, hungry)] == [0, 2, 2]
     assert len(backlog) == 16
+
+
+def test_there_is_more_credit_while_there_is_plenty_of_what_was_not_offered_from_below() -> None:
+    cost_us = 3 * CREDIT_PLENTY_US // 4
+    for origin, waiting, tasks in [(None, 9, 2), (None, 3, 2), (None, 2, 1), (OFFERER, 9, 1)]:
+        a = employee("a", wanted=2)
+        a.granted = 2
+        placement(cost_us).fill(queue(waiting, origin), [], [a], 0.0)
+        assert len(a.link.sent) == tasks
 
 
 def test_an_unmeasured_task_in_front_holds_up_those_behind_it() -> None:

@@ -5,6 +5,8 @@ employee may be given more than it has idle workers only within its credit: abou
 trip, by the measured durations of the functions; a function never measured gets one task for each idle worker. Tasks
 that were offered from below go beyond idle workers only to employees that are hungry (idle when the round began) or
 poor (without work of their own to offer), or busy workers would pass their leaves around instead of running them.
+While more waits here than there are workers, credit is larger, but not for these: it bridges a round trip also where
+the machine is busy, and workers have a task of some milliseconds ahead. With little left, others would miss that task.
 
 A manager's credit counts what its workers run, so for tasks longer than the round trip it is used up by these: each
 worker that became idle had to wait until word of it had gone up, as far as to the server, and a task had come down. So
@@ -26,7 +28,14 @@ from triort._core.backlog import Backlog, Source
 from triort._core.links import Link
 from triort._core.sharing import Queue, share_out
 from triort._model.ids import Digest
-from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, DURATION_WEIGHT, OFFERS_MIN, STOCK_US
+from triort._model.limits import (
+    CREDIT_PLENTY_US,
+    CREDIT_TASKS_MAX,
+    CREDIT_US,
+    DURATION_WEIGHT,
+    OFFERS_MIN,
+    STOCK_US,
+)
 from triort._model.marks import buggify
 
 Choose = Callable[[str, int], int]
@@ -172,14 +181,17 @@ class Placement:
         """Give tasks beyond idle workers, within credit, to those with the least to do: any task to the hungry and the
         poor, and to all what did not come from below. The managers among the employees get a stock besides."""
         takers = [
-            e for e in employees if (link := e.link).queued_us < CREDIT_US * e.num_workers
-            and link.queued < CREDIT_TASKS_MAX and e.stuck_until <= now and not e.is_stalled
+            e for e in employees
+            if has_credit(e.link, e.num_workers, CREDIT_PLENTY_US) and e.stuck_until <= now and not e.is_stalled
         ]  # fmt: skip
         poor = [employee for employee in takers if employee.is_poor or employee in hungry]
         if poor:
-            self._fill(backlog, poor, is_held=False)
+            self._fill(backlog, poor, CREDIT_US, is_held=False)
         if takers:
-            self._fill(backlog, takers, is_held=True)
+            self._fill(backlog, takers, CREDIT_US, is_held=True)
+            if len(backlog) > len(employees):
+                workers = sum(employee.num_workers for employee in employees)
+                self._fill(backlog, takers, CREDIT_PLENTY_US, is_held=True, kept=workers)
         if managers and self.mean_us and backlog:
             self._stock_up(backlog, [e for e in managers if e.is_poor or e in hungry], is_held=False)
             if len(backlog) > backlog.count(Source.OFFERED):
@@ -211,17 +223,20 @@ class Placement:
         """How many tasks beyond one for each worker a manager with so many workers has when its stock is full."""
         return min(int(num_workers * math.sqrt(STOCK_US / self.mean_us)), CREDIT_TASKS_MAX)
 
-    def _fill(self, backlog: Backlog, employees: Sequence[Employee], *, is_held: bool) -> None:
-        while (function := backlog.next_function(is_held=is_held)) is not None:
+    def _fill(
+        self, backlog: Backlog, employees: Sequence[Employee], credit_us: int, *, is_held: bool, kept: int = 0
+    ) -> None:
+        """Give them tasks within this credit, as long as there are more than are to be kept."""
+        while len(backlog) > kept and (function := backlog.next_function(is_held=is_held)) is not None:
             cost = self.costs.get(function)
             if cost is None:
                 return
             cost_us = int(cost) or 1
-            open_ones = [e for e in employees if has_credit(e.link, e.num_workers)]
+            open_ones = [e for e in employees if has_credit(e.link, e.num_workers, credit_us)]
             if not open_ones:
                 return
-            queues = [queue_of(each.link, each.num_workers, cost_us) for each in open_ones]
-            run = backlog.pop_run(sum(queue.room for queue in queues), is_held=is_held)
+            queues = [queue_of(each.link, each.num_workers, cost_us, credit_us) for each in open_ones]
+            run = backlog.pop_run(min(sum(queue.room for queue in queues), len(backlog) - kept), is_held=is_held)
             start = 0
             for employee, share in zip(open_ones, share_out(queues, len(run), cost_us), strict=True):
                 for attempt in run[start : start + share]:
@@ -235,14 +250,15 @@ class Placement:
             employee.num_idle_workers -= 1
 
 
-def has_credit(link: Link, num_workers: int) -> bool:
-    """Whether an employee with so many workers may be given one more task beyond those that are idle."""
-    return link.queued_us < CREDIT_US * num_workers and link.queued < CREDIT_TASKS_MAX
+def has_credit(link: Link, num_workers: int, credit_us: int) -> bool:
+    """Whether an employee with so many workers may be given one more task beyond those that are idle; ``credit_us`` is
+    for each of them."""
+    return link.queued_us < credit_us * num_workers and link.queued < CREDIT_TASKS_MAX
 
 
-def queue_of(link: Link, num_workers: int, cost_us: int) -> Queue:
+def queue_of(link: Link, num_workers: int, cost_us: int, credit_us: int) -> Queue:
     """What an employee has in its queue, and how many more tasks of this cost it may get until it has no credit."""
-    by_time = -(-(CREDIT_US * num_workers - link.queued_us) // cost_us)
+    by_time = -(-(credit_us * num_workers - link.queued_us) // cost_us)
     room = max(min(by_time, CREDIT_TASKS_MAX - link.queued), 0)
     return Queue(link.queued_us / num_workers, num_workers, room)
 

@@ -6,7 +6,7 @@ from triort._core.demand import OFFERS_MAX
 from triort._core.node_core import NodeCore
 from triort._core.placement import COSTS_MAX, Employee
 from triort._core.worker_core import WorkerCore
-from triort._model.limits import CREDIT_TASKS_MAX, CREDIT_US, OFFERS_MIN
+from triort._model.limits import CREDIT_PLENTY_US, CREDIT_TASKS_MAX, OFFERS_MIN
 from triort.testing._plan.plan import FaultKind
 from triort.testing._run import Checker, World
 
@@ -67,7 +67,8 @@ class QueuesBounded(Checker):
             self.fail(f"{name}: {link.queued} tasks queued beyond its credit")
         if employee.kind == "worker":
             costs = sorted(attempt.cost_us for attempt in link.sent.values() if attempt.batch in link.unread)
-            if sum(costs[:-2]) >= CREDIT_US:  # one may have been given to it as idle, and one as the last within credit
+            # one may have been given to it as idle, and one as the last within credit
+            if sum(costs[:-2]) >= CREDIT_PLENTY_US:
                 self.fail(f"{name}: tasks of {costs} µs are queued, beyond its credit")
         if employee.wanted > self._offers_max(1) or link.waiting > 2 * self._offers_max(1):
             self.fail(f"{name}: it may offer {employee.wanted} tasks more, and {link.waiting} wait")
