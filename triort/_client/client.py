@@ -56,7 +56,7 @@ class Client:
         A cancel cancels the whole tree of tasks and waits for its end. Raises what the task raises, with the traceback
         there as its cause, and `UsageError` when function or arguments cannot be pickled.
         """
-        return await self._start(fn, [(args, kwargs)], single=True)._result_or_cancel()
+        return await self._start(fn, [args], kwargs, single=True)._result_or_cancel()
 
     async def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], progress: bool = False) -> list[Any]:
         """Run ``fn`` for each tuple of items, as one job, and return the values in order.
@@ -64,7 +64,7 @@ class Client:
         A failed item cancels the others; its exception is raised when they have ended. A cancel cancels all.
         ``progress`` shows a bar on stderr if that is a terminal.
         """
-        job = self._start(fn, _pair(iterables), single=False)
+        job = self._start(fn, _zip(iterables), {}, single=False)
         if not progress:
             values: list[Any] = await job._result_or_cancel()
             return values
@@ -78,7 +78,7 @@ class Client:
         A cancel of the loop only stops waiting. Leaving it early cancels what is left of the job, which ends on its
         own. Raises as `map`.
         """
-        return CompletedItems(self._start(fn, _pair(iterables), single=False), trio.lowlevel.current_trio_token())
+        return CompletedItems(self._start(fn, _zip(iterables), {}, single=False), trio.lowlevel.current_trio_token())
 
     async def submit(self, fn: Callable[..., Any], *args: Any, detached: bool = False, **kwargs: Any) -> Job:
         """Start a job and return it, once the server has taken it.
@@ -87,7 +87,7 @@ class Client:
         kept for `DETACHED_KEEP_S` after its end, or until `Job.forget`. (An embedded server ends with its block, and
         so do the jobs.) Raises `UsageError`, `JobRejected`, `ConnectionLost`.
         """
-        job = self._start(fn, [(args, kwargs)], single=True, detached=detached)
+        job = self._start(fn, [args], kwargs, single=True, detached=detached)
         try:
             await job._wait_accepted()
         except trio.Cancelled:
@@ -148,14 +148,22 @@ class Client:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _start(self, fn: Callable[..., Any], calls: payload.Calls, *, single: bool, detached: bool = False) -> Job:
+    def _start(
+        self,
+        fn: Callable[..., Any],
+        calls: payload.Calls,
+        kwargs: dict[str, Any],
+        *,
+        single: bool,
+        detached: bool = False,
+    ) -> Job:
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
         spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
         job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
         job._request = session.next_serial()
-        job._feed = Feed(session, job, fn, calls, spec, blob)
+        job._feed = Feed(session, job, fn, calls, kwargs, spec, blob)
         job._feed.send_next()
         return job
 
@@ -167,7 +175,7 @@ class Client:
                 job._feed.stop()
 
 
-def _pair(iterables: tuple[Iterable[Any], ...]) -> payload.Calls:
+def _zip(iterables: tuple[Iterable[Any], ...]) -> payload.Calls:
     if not iterables:
         raise UsageError("map needs at least one iterable")
-    return [(args, {}) for args in zip(*iterables, strict=False)]
+    return list(zip(*iterables, strict=False))

@@ -121,16 +121,19 @@ class Job:
 
     async def _next_batch(self) -> list[tuple[int, Any]]:
         """Results that have come since the last call; empty at the end. Raises as `result`, and `UsageError`."""
+        has_waited = False
         self._feed_more()
         while not self._is_ended and (not self._arrived or self._failure is not None):
+            has_waited = True
             if self._feed_more():
                 await trio.lowlevel.checkpoint()
             else:
                 await self._wait_news()
+        if not has_waited:
+            await trio.lowlevel.checkpoint()
         if self._failure is not None or self._lost is not None:
             self._value()
         arrived, self._arrived = self._arrived, []
-        await trio.lowlevel.checkpoint()
         return [(index, payload.loads(self._take(index))) for index in arrived]
 
     def _feed_more(self) -> bool:
@@ -138,7 +141,7 @@ class Job:
         if self._feed is None or self._feed.is_over or self._lost is not None:
             return False
         try:
-            self._feed.send_next()
+            self._feed.send_next(small=self._num_done == 0)
         except UsageError:
             self._cancel_nowait()
             raise

@@ -81,7 +81,7 @@ class Runtime:
 
         Raises `UsageError` when the function or an argument cannot be pickled.
         """
-        return self._submit(fn, [(args, kwargs)], task_name, log_context, is_map=False)
+        return self._submit(fn, [args], kwargs, task_name, log_context, is_map=False)
 
     def map(
         self,
@@ -98,8 +98,7 @@ class Runtime:
         """
         if not iterables:
             raise UsageError("map needs at least one iterable")
-        calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = [(args, kwargs) for args in zip(*iterables, strict=False)]
-        return self._submit(fn, calls, task_name, log_context, is_map=True)
+        return self._submit(fn, list(zip(*iterables, strict=False)), kwargs, task_name, log_context, is_map=True)
 
     def put(self, value: Any) -> payload.Ref:
         """Keep a value for several children: pass the `Ref` as an argument, and each worker gets the value once."""
@@ -157,7 +156,8 @@ class Runtime:
     def _submit(
         self,
         fn: Callable[..., Any],
-        calls: list[tuple[tuple[Any, ...], dict[str, Any]]],
+        calls: payload.Calls,
+        kwargs: dict[str, Any],
         task_name: str | None,
         log_context: Mapping[str, str],
         *,
@@ -173,7 +173,7 @@ class Runtime:
         digest = worker.functions.dump(above.job, fn)
         name = payload.name_of(fn)
         spec = TaskSpec(above.job, digest, name, above.depth + 1, options, (), above.log_level)
-        dumped, refs = payload.dump_calls(fn, calls, worker.conn.store)
+        dumped, refs = payload.dump_calls(fn, calls, kwargs, worker.conn.store)
         known = worker.core.hops.blobs.get(above.job, {})
         if any(ref not in known for each in refs.values() for ref in each):
             raise UsageError("a Ref is of use in the job that it was put in; put the value again")

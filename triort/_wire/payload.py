@@ -94,28 +94,28 @@ def dump_function(function: Callable[..., Any]) -> tuple[Digest, bytes]:
     return digest_of(data), data
 
 
-Calls = Sequence[tuple[tuple[Any, ...], dict[str, Any]]]
+Calls = Sequence[tuple[Any, ...]]
+"""The positional arguments of each call of one function."""
 
 
 def dump_calls(
-    function: object, calls: Calls, store: Store | None = None
+    function: object, calls: Calls, kwargs: dict[str, Any], store: Store | None = None
 ) -> tuple[list[bytes], dict[int, tuple[Digest, ...]]]:
-    """Pickle the arguments of calls; gives the refs of those that have some, too. Raises `UsageError` naming function
-    and argument."""
+    """Pickle the arguments of calls, all with these ``kwargs``; gives the refs of those that have some, too. Raises
+    `UsageError` naming function and argument."""
     outer = _Refs.collected
     dumped: list[bytes] = []
     refs: dict[int, tuple[Digest, ...]] = {}
     collected = _Refs.collected = {}
     try:
-        for args, kwargs in calls:
+        for args in calls:
             dumped.append(dumps((args, kwargs or None), store, is_large=has_large(args)))
             if collected:
                 refs[len(dumped) - 1] = tuple(collected)
                 collected = _Refs.collected = {}
     except Exception as exc:
         _Refs.collected = {}
-        args, kwargs = calls[len(dumped)]
-        raise _bad_argument(function, args, kwargs, exc) from exc
+        raise _bad_argument(function, calls[len(dumped)], kwargs, exc) from exc
     finally:
         _Refs.collected = outer
     return dumped, refs

@@ -32,7 +32,7 @@ LOOKS_FOR_MESSAGES_MAX = 1000
 
 def run_sequentially(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The value of ``fn(*args, **kwargs)`` as a job; raises what the job would raise. Sleeps take no real time."""
-    return _run_child(_Child(fn, payload.dump_calls(fn, [(args, kwargs)])[0][0], {}, [], 0))
+    return _run_child(_Child(fn, payload.dump_calls(fn, [args], kwargs)[0][0], {}, [], 0))
 
 
 @attrs.define
@@ -126,7 +126,7 @@ class SequentialRuntime:
         return self._cache
 
     def _child(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Child:
-        return _Child(fn, payload.dump_calls(fn, [(args, kwargs)])[0][0], self._values, [], self._retries)
+        return _Child(fn, payload.dump_calls(fn, [args], kwargs)[0][0], self._values, [], self._retries)
 
 
 class SequentialFuture:
