@@ -73,12 +73,26 @@ def test_what_a_user_sees_is_the_api() -> None:
         triort.opn_cluster  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_the_import_alone_loads_nothing_that_takes_long() -> None:
-    code = (
-        "import sys, triort; print({'trio', 'attr', 'msgspec', 'triort._node', 'triort._client'} & sys.modules.keys())"
-    )
+def loaded(code: str, watched: set[str]) -> set[str]:
+    """Which of these modules a fresh Python has after running the code."""
+    code = f"import sys; {code}; print(*{watched} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == "set()"
+    return set(done.stdout.split())
+
+
+def test_the_import_alone_loads_nothing_that_takes_long() -> None:
+    assert loaded("import triort", {"trio", "attr", "msgspec", "triort._node", "triort._client"}) == set()
+
+
+def test_what_begins_a_cluster_loads_nothing_that_takes_long_before_the_template_does() -> None:
+    slow = {"trio", "attr", "msgspec", "ssl", "triort._core", "triort._wire", "triort._model"}
+    assert loaded("import triort._node.template_start", slow) == set()
+    assert loaded("import triort; triort.run", slow) == set()
+
+
+def test_a_worker_loads_nothing_that_only_its_boss_needs() -> None:
+    for_bosses = {"sqlite3", "triort._node.machine", "triort._node.spawning", "triort._core.node_core"}
+    assert loaded("import triort._node.worker_entry", for_bosses) == set()
 
 
 def test_every_public_name_has_a_docstring() -> None:

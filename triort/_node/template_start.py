@@ -12,8 +12,7 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from triort._model.errors import StartupError
+from typing import NoReturn
 
 BLAS_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
@@ -27,11 +26,11 @@ def begin_process(blas_threads: int | None) -> Begun:
     """Start a template. Blocks for about a millisecond, so no cancel can come between the start and the return. Raises
     `StartupError`."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open") or not sys.executable:
-        raise StartupError("workers can be spawned on Linux only, by a Python that knows pidfds and sys.executable")
+        _give_up("workers can be spawned on Linux only, by a Python that knows pidfds and sys.executable")
     try:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     except OSError as error:
-        raise StartupError(f"no control socket for the template: {error}") from error
+        _give_up(f"no control socket for the template: {error}", error)
     ours.setblocking(False)
     with theirs:
         try:
@@ -44,8 +43,14 @@ def begin_process(blas_threads: int | None) -> Begun:
             )
         except OSError as error:
             ours.close()
-            raise StartupError(f"the template process could not be started: {error}") from error
+            _give_up(f"the template process could not be started: {error}", error)
     return process, ours
+
+
+def _give_up(reason: str, cause: OSError | None = None) -> NoReturn:
+    from triort._model.errors import StartupError  # with msgspec below it, which takes long
+
+    raise StartupError(reason) from cause
 
 
 class EarlyTemplate:

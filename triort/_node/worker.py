@@ -14,7 +14,7 @@ from __future__ import annotations
 import threading
 import traceback
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -27,12 +27,14 @@ from triort._node.async_tasks import AsyncTask
 from triort._node.execution import Execution
 from triort._node.functions import Functions
 from triort._node.futures import Future
-from triort._node.machine import Page
 from triort._node.output import TaskOutput
 from triort._node.page import MAIL_READ, ON_CPU, OVER, QUEUED, ROOT, STEPS, UNSENT
 from triort._node.process import OwnProcess, Process
 from triort._node.waits import Waits
 from triort._transport.connection import Connection
+
+if TYPE_CHECKING:
+    from triort._node.machine import Page
 
 EXIT_BUG = 71
 
