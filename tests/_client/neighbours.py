@@ -1,7 +1,11 @@
 """Async tasks that run one after the other on one worker, and might leave something behind."""
 
+from collections.abc import Coroutine, Generator
 from contextvars import ContextVar
+from types import coroutine
+from typing import Any
 
+import greenlet
 import trio
 
 import triort
@@ -62,3 +66,49 @@ async def in_a_nursery_of_its_own(number: int) -> int:
 async def deep(depth: int) -> int:
     """A chain of tasks that all wait."""
     return 1 if depth == 0 else 1 + await triort.get_runtime().submit(deep, depth - 1)
+
+
+async def add_one(number: int) -> int:
+    await trio.lowlevel.checkpoint()
+    return number + 1
+
+
+def seen_within_a_loop() -> int:
+    """What there is of the context, for sync code that runs a loop of its own."""
+    assert trio.run(add_one, 1) == 2
+    return SEEN.get()
+
+
+async def wait_for_sync_children(number: int) -> list[int]:
+    """Children that this worker runs while this task waits."""
+    SEEN.set(number)
+    found = await seen_by_children()
+    assert SEEN.get() == number
+    return found
+
+
+async def seen_by_children() -> list[int]:
+    runtime = triort.get_runtime()
+    found = [await runtime.submit(seen_within_a_loop) for _ in range(5)]
+    return [*found, await runtime.submit(wait_for_sync_child)]
+
+
+def wait_for_sync_child() -> int:
+    return int(triort.get_runtime().submit(seen_within_a_loop).result())
+
+
+@coroutine
+def in_greenlets(steps: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Run each step in a greenlet, as libraries do that let sync code wait for async code."""
+    value = None
+    while True:
+        try:
+            trap = greenlet.greenlet(steps.send).switch(value)
+        except StopIteration as stop:
+            return stop.value
+        value = yield trap
+
+
+async def wait_in_greenlets() -> list[int]:
+    found: list[int] = await in_greenlets(seen_by_children())
+    return found

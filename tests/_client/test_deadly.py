@@ -23,6 +23,8 @@ async def client():
         with trio.fail_after(60):
             yield client
             assert await client.map(jobs.square, range(100)) == [i * i for i in range(100)]
+            while (await client.status()).num_workers < 2:  # the last one that died may not be replaced yet
+                await trio.sleep(0.01)
             status = await client.status()
             assert (status.tasks, status.num_workers) == (0, 2)
 

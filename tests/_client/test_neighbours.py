@@ -57,3 +57,11 @@ async def test_more_tasks_may_wait_than_runners_stay(client):
     assert await client.run(neighbours.deep, depth) == depth + 1
     assert await client.run(neighbours.deep, depth) == depth + 1
     assert (await client.status()).tasks == 0
+
+
+async def test_a_sync_child_sees_nothing_of_the_parent_that_waits_beside_it(client):
+    assert await client.map(neighbours.wait_for_sync_children, range(20)) == [[-1] * 6] * 20
+
+
+async def test_a_parent_may_wait_in_a_greenlet_of_its_own(client):
+    assert [await client.run(neighbours.wait_in_greenlets) for _ in range(20)] == [[-1] * 6] * 20

@@ -45,29 +45,34 @@ class SyncWait:
 
 
 class SyncTasks:
-    """The greenlets of a worker. ``run_batch`` starts tasks, one after the other, until it wants the hub."""
+    """The greenlets of a worker, made in that of its loop, the hub. ``run_batch`` starts tasks, one after the other,
+    until it wants the hub."""
 
     def __init__(self, run_batch: Callable[[], None]) -> None:
         self.resumable: list[SyncWait] = []
         self._run_batch = run_batch
         self._pool: list[greenlet.greenlet] = []
-        self._hub: greenlet.greenlet | None = None
+        self._hub = greenlet.getcurrent()
+
+    @property
+    def is_in_hub(self) -> bool:
+        """Whether batches may be run by the caller. A library of the user's may have trio tasks step in greenlets of
+        its own; ours would not find back into these."""
+        return greenlet.getcurrent() is self._hub
 
     def start_batch(self) -> None:
         """Run a batch in a greenlet of the pool; comes back when it has ended or a task in it waits. For the hub."""
-        self._hub = greenlet.getcurrent()
         _switch(self._pool.pop() if self._pool else self._new())
 
     def resume(self, wait: SyncWait) -> None:
         """Let a task that waited go on, and the rest of its batch with it. For the hub."""
-        self._hub = greenlet.getcurrent()
         _switch(wait.greenlet)
 
     def wait(self, running: Running) -> None:
         """Called by a sync task: let the hub go on until `wake`; raises `TaskInterrupted` when it was cancelled, and
         `UsageError` from code that cannot be left like this: inside another event loop, or a greenlet of the user's."""
         own = greenlet.getcurrent()
-        if self._hub is None or own.parent is not self._hub or _is_in_a_loop():
+        if own.parent is not self._hub or _is_in_a_loop():
             raise UsageError(
                 "future.result() works in the task's own code only, not in an event loop or greenlet of its"
             )

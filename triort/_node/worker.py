@@ -139,8 +139,12 @@ class Worker:
             self.go_on_elsewhere()
 
     def go_on_elsewhere(self) -> None:
-        """No async task is to be started here: what else there is, is for the loop."""
-        if self.core.events or self.execution.has_ready:
+        """No async task is to be started here: run the sync ones that are ready, which costs less here than in the
+        loop; what is left is for the loop."""
+        execution = self.execution
+        while self.sync_tasks.is_in_hub and not execution.is_slice_over and execution.step():
+            self.act()
+        if self.core.events or execution.has_ready:
             self.wake()
         else:
             self.flush()
