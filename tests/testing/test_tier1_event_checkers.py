@@ -124,9 +124,19 @@ UNWANTED = {
 
 @pytest.mark.parametrize("why", UNWANTED.values(), ids=UNWANTED)
 def test_what_starts_though_nobody_wants_it_any_more_is_found(why: Event) -> None:
-    submits = [event(SUBMIT, f"j0.0.1.{i}", peer="j0.0") for i in range(3)]
+    submits = [event(SUBMIT, "j0.0", "c0", peer="j0")]
+    submits += [event(SUBMIT, f"j0.0.1.{i}", peer="j0.0") for i in range(3)]
     start = event(START, CHILD, "m1.w1", time_s=0.5)
     assert "0.500 s after" in told(NoLateStarts(), LOAD, *submits, why, start)
+
+
+def test_what_a_client_submits_over_its_next_link_may_start_though_the_last_ones_end_is_heard_after_it() -> None:
+    checker = NoLateStarts()
+    checker.begin(Cluster(LOAD, Trace()))
+    checker.see(event(Kind.CLOSE, "", "c0", peer="s"))
+    checker.see(event(SUBMIT, "j0.0", "c0", peer="j0"))
+    checker.see(event(Kind.CLOSE, "", "s", peer="c0"))
+    checker.see(event(START, CHILD, "m1.w1", time_s=0.5))
 
 
 def test_a_cancel_on_its_way_excuses_a_start_and_so_does_a_link_that_has_ended() -> None:

@@ -45,19 +45,22 @@ class SyncWait:
 
 
 class SyncTasks:
-    """The greenlets of a worker, made in that of its loop, the hub. ``run_batch`` starts tasks, one after the other,
-    until it wants the hub."""
+    """The greenlets of a worker. ``run_batch`` starts tasks, one after the other, until it wants the hub."""
 
     def __init__(self, run_batch: Callable[[], None]) -> None:
         self.resumable: list[SyncWait] = []
         self._run_batch = run_batch
         self._pool: list[greenlet.greenlet] = []
+        self._hub: greenlet.greenlet | None = None
+
+    def open(self) -> None:
+        """The caller's greenlet is the hub: that of the worker's loop, and in real processes of all its trio tasks."""
         self._hub = greenlet.getcurrent()
 
     @property
     def is_in_hub(self) -> bool:
-        """Whether batches may be run by the caller. A library of the user's may have trio tasks step in greenlets of
-        its own; ours would not find back into these."""
+        """Whether the caller may run batches. A library of the user's may have trio tasks step in greenlets of its own,
+        into which ours would not find back; a simulated worker's loop has one, and its other tasks leave all to it."""
         return greenlet.getcurrent() is self._hub
 
     def start_batch(self) -> None:
@@ -72,7 +75,7 @@ class SyncTasks:
         """Called by a sync task: let the hub go on until `wake`; raises `TaskInterrupted` when it was cancelled, and
         `UsageError` from code that cannot be left like this: inside another event loop, or a greenlet of the user's."""
         own = greenlet.getcurrent()
-        if own.parent is not self._hub or _is_in_a_loop():
+        if self._hub is None or own.parent is not self._hub or _is_in_a_loop():
             raise UsageError(
                 "future.result() works in the task's own code only, not in an event loop or greenlet of its"
             )

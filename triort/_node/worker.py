@@ -69,6 +69,7 @@ class Worker:
 
     async def run(self) -> None:
         """Serve the boss until it says shutdown or is gone."""
+        self.sync_tasks.open()
         self._token = trio.lowlevel.current_trio_token()
         self.clock_offset = trio.current_time() - self.process.clock_s()
         try:

@@ -53,6 +53,10 @@ class NoLateStarts(Checker):
         """Jobs that nobody wants any more."""
         self._places: dict[str, str] = {}
         """Where each task was submitted last."""
+        self._open: dict[str, set[str]] = {}
+        """The jobs that each client has submitted over its link."""
+        self._left: dict[str, set[str]] = {}
+        """Those that it has submitted over links that it has ended, as the server will hear."""
 
     def _enter(self, group: Job | Batch) -> None:
         names = [task.name for task in (group.items if isinstance(group, Job) else group.children)]
@@ -65,6 +69,8 @@ class NoLateStarts(Checker):
             case Kind.SUBMIT:
                 self._unwanted.pop(event.what, None)
                 self._places[event.what] = event.node
+                if is_client(event.node):
+                    self._open.setdefault(event.node, set()).add(event.peer)
             case Kind.START:
                 self._check(event)
             case Kind.END if event.detail not in ("killed", "crashed"):
@@ -75,10 +81,17 @@ class NoLateStarts(Checker):
                 self._stop(event)
             case Kind.CLOSE | Kind.OPEN | Kind.DIED:
                 self._fences.see(event)
-                if event.kind is Kind.CLOSE and is_client(event.peer) and not self.world.plan.journal:
-                    for job in self._jobs.values():
-                        if job.client == event.peer:
-                            self._stopped.setdefault(job.name, (event.time_s, "its client is gone"))
+                if event.kind is Kind.CLOSE and not self.world.plan.journal:
+                    self._close(event)
+
+    def _close(self, event: Event) -> None:
+        """Of a client that has ended its link and opened another one, the server may hear the second first."""
+        if is_client(event.node):
+            self._left.setdefault(event.node, set()).update(self._open.pop(event.node, ()))
+        elif is_client(event.peer):
+            jobs = self._left.pop(event.peer, None)
+            for job in self._open.pop(event.peer, ()) if jobs is None else jobs:
+                self._stopped.setdefault(job, (event.time_s, "its client is gone"))
 
     def _drop(self, event: Event, names: list[str], why: str) -> None:
         for name in names:
