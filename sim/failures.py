@@ -42,6 +42,17 @@ def managers_killed(seed: int, times: int, away_s: float) -> Plan:
     return with_faults(made, *faults)
 
 
+def one_survives(seed: int) -> Plan:
+    """All managers but one die at once, with a task, its child and a child of that at different ones."""
+    draws = Draws(seed)
+    spread, alone = parent([leaf(0.03) for _ in range(6)], 0.005), parent([leaf(0.03)], 0.005)
+    managers = managers_of([6, 1])
+    managers.remove(draws.choice(managers, "survivor"))
+    at_s = draws.uniform(0.015, 0.05, "at")
+    faults = [fault(FaultKind.CRASH_MANAGER, name, at_s, for_s=0.3) for name in managers]
+    return plan(seed, [6, 1], [job("j0", [parent([spread, alone], 0.005)])], faults, latency=["lan"], heal_s=HEAL_S)
+
+
 def server_killed(seed: int, times: int, *, journal: bool = True, downtime_s: float = 0.2) -> Plan:
     """Nested work of two clients, and a server that is killed so many times in the midst of it."""
     draws = Draws(seed)

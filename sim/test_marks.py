@@ -11,6 +11,7 @@ import importlib
 from pathlib import Path
 
 import triort
+from sim.failures import one_survives
 from sim.scenarios import SCENARIOS, scenario
 from sim.workloads import BUGGIFY, alternating, behind, newborn, unlucky
 from triort.testing._plan.generate import generate
@@ -32,7 +33,7 @@ OFTEN = (
 )
 
 
-@scenario(seeds=120, tiers=(1,), marks=(*OFTEN, "a loss is the answer that another loss waits for"))
+@scenario(seeds=120, tiers=(1,), marks=OFTEN)
 def test_any_mix_of_faults_is_survived_on_the_rare_ways(seed: int) -> Plan:
     return generate(seed, buggify=BUGGIFY)
 
@@ -40,6 +41,11 @@ def test_any_mix_of_faults_is_survived_on_the_rare_ways(seed: int) -> Plan:
 @scenario(seeds=24, tiers=(2,), marks=OFTEN)
 def test_any_mix_of_faults_is_survived_on_the_rare_ways_of_real_nodes(seed: int) -> Plan:
     return generate(seed, size=40, buggify=BUGGIFY)
+
+
+@scenario(seeds=8, marks=("a loss is the answer that another loss waits for",))
+def test_of_managers_that_run_a_family_of_tasks_all_but_one_may_die_at_once(seed: int) -> Plan:
+    return one_survives(seed)
 
 
 @scenario(seeds=8, marks=("a worker ends before its start is in the books",))
