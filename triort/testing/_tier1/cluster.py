@@ -131,6 +131,7 @@ class Cluster:
             server.dial_all()
         else:
             self._grow(server, self.plan.tree)
+        server.perform()  # jobs of the journal may be out of time already
 
     def connect_client(self, client: Client) -> None:
         """Link a client to the server, if there is one."""
