@@ -97,6 +97,30 @@ def wait_for_sync_child() -> int:
     return int(triort.get_runtime().submit(seen_within_a_loop).result())
 
 
+def wait_for_timed_child() -> int:
+    """The deadline of a child concerns the loop, too, which sleeps while this task runs beside its parent."""
+    return int(triort.get_runtime().options(timeout_s=30.0).submit(seen_within_a_loop).result())
+
+
+async def wait_with_a_deadline(number: int) -> int:
+    """The loop sleeps until the deadline of a child when a child of that submits another one with a deadline."""
+    value: int = await triort.get_runtime().options(timeout_s=20.0).submit(wait_beside_sync_child, number)
+    return value
+
+
+async def wait_beside_sync_child(number: int) -> int:
+    for _ in range(10):
+        first = triort.get_runtime().submit(pass_by)
+        assert await triort.get_runtime().submit(wait_for_timed_child) == -1
+        await first
+    return number
+
+
+async def pass_by() -> None:
+    for _ in range(5):
+        await trio.lowlevel.checkpoint()
+
+
 @coroutine
 def in_greenlets(steps: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """Run each step in a greenlet, as libraries do that let sync code wait for async code."""

@@ -65,3 +65,7 @@ async def test_a_sync_child_sees_nothing_of_the_parent_that_waits_beside_it(clie
 
 async def test_a_parent_may_wait_in_a_greenlet_of_its_own(client):
     assert [await client.run(neighbours.wait_in_greenlets) for _ in range(20)] == [[-1] * 6] * 20
+
+
+async def test_a_sync_child_may_have_children_with_deadlines_while_its_parent_waits_beside_it(client):
+    assert [await client.run(neighbours.wait_with_a_deadline, i) for i in range(5)] == list(range(5))

@@ -49,6 +49,8 @@ class SyncTasks:
 
     def __init__(self, run_batch: Callable[[], None]) -> None:
         self.resumable: list[SyncWait] = []
+        self.is_running = False
+        """Whether the code of a batch has the thread, and trio is hidden."""
         self._run_batch = run_batch
         self._pool: list[greenlet.greenlet] = []
         self._hub: greenlet.greenlet | None = None
@@ -65,11 +67,11 @@ class SyncTasks:
 
     def start_batch(self) -> None:
         """Run a batch in a greenlet of the pool; comes back when it has ended or a task in it waits. For the hub."""
-        _switch(self._pool.pop() if self._pool else self._new())
+        self._run(self._pool.pop() if self._pool else self._new())
 
     def resume(self, wait: SyncWait) -> None:
         """Let a task that waited go on, and the rest of its batch with it. For the hub."""
-        _switch(wait.greenlet)
+        self._run(wait.greenlet)
 
     def wait(self, running: Running) -> None:
         """Called by a sync task: let the hub go on until `wake`; raises `TaskInterrupted` when it was cancelled, and
@@ -91,6 +93,13 @@ class SyncTasks:
         if not wait.is_woken:
             wait.is_woken = True
             self.resumable.append(wait)
+
+    def _run(self, own: greenlet.greenlet) -> None:
+        self.is_running = True
+        try:
+            _switch(own)
+        finally:
+            self.is_running = False
 
     def _new(self) -> greenlet.greenlet:
         own = greenlet.greenlet(self._serve)

@@ -126,9 +126,10 @@ class Worker:
         self._sleep = None
 
     def wake(self) -> None:
-        """Something in this loop has changed the books: look again. Called from other trio tasks here."""
+        """Something here has changed the books: the loop is to look again. From sync tasks, to which trio is hidden,
+        it cannot be woken; who runs them does that afterwards."""
         self._woken = True
-        if self._sleep is not None:
+        if self._sleep is not None and not self.sync_tasks.is_running:
             self._sleep.cancel()
 
     def go_on(self) -> None:
@@ -145,7 +146,7 @@ class Worker:
         execution = self.execution
         while self.sync_tasks.is_in_hub and not execution.is_slice_over and execution.step():
             self.act()
-        if self.core.events or execution.has_ready:
+        if self.core.events or execution.has_ready or self._woken:
             self.wake()
         else:
             self.flush()
