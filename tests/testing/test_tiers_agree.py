@@ -63,7 +63,9 @@ def test_loads_with_races_end_as_the_oracle_allows_in_both_tiers() -> None:
     assert 0 < num_others <= num_races, "the tiers race in ways of their own, and only where the plan has races"
 
 
-@pytest.mark.parametrize("told", ["value 3, cancelled", "cancelled, value 3", "error, value 3, error", "value 4, value 3"])
+@pytest.mark.parametrize(
+    "told", ["value 3, cancelled", "cancelled, value 3", "error, value 3, error", "value 4, value 3"]
+)
 def test_a_parent_that_is_lost_and_lives_on_says_nothing_of_how_its_children_end(told: str) -> None:
     outcomes: dict[str, Outcome] = {}
     for text in told.split(", "):

@@ -19,9 +19,15 @@ from triort._transport.memory import open_memory_pair
 
 @asynccontextmanager
 async def serve_cluster(
-    num_workers: int, blas_threads: int | None, memory_limit: int | None, early: EarlyTemplate
+    num_workers: int,
+    blas_threads: int | None,
+    memory_limit: int | None,
+    early: EarlyTemplate,
+    *,
+    watches_loop: bool = True,
 ) -> AsyncIterator[Client]:
-    """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``."""
+    """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``.
+    ``watches_loop``: it is the user's own code that may block this loop."""
     machine = OwnMachine()
     machine.early = early
     server = Server(
@@ -37,7 +43,8 @@ async def serve_cluster(
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(theirs)
-            nursery.start_soon(_watch_loop, server)
+            if watches_loop:
+                nursery.start_soon(_watch_loop, server)
             try:
                 async with serve_session(ours) as client:
                     yield client

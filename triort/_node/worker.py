@@ -228,7 +228,8 @@ class Worker:
             self.wake()
 
     def suspend_sync(self, running: Running, future: Future) -> None:
-        """The sync task on the CPU waits; comes back when something has happened."""
+        """The sync task on the CPU waits; comes back when something has happened. Raises `UsageError` if it cannot."""
+        self.sync_tasks.check_can_wait()
         self.leave()
         self.waits.begin(running, future)
         try:

@@ -1,0 +1,47 @@
+"""What workers run for an `Executor`: chunks of a map, and the pool's initializer before the first call there."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from triort._node.functions import is_async
+from triort._wire import payload
+
+_INITIALIZED: set[str] = set()
+"""The pools whose initializer has been called in this process."""
+
+
+class InitializerFailed(Exception):
+    """The initializer of a pool has raised; it breaks the pool."""
+
+
+@attrs.frozen(eq=False)
+class Setup:
+    """Calls a function, and the initializer of its pool before, if this process has not done so yet."""
+
+    pool: str
+    initializer: Callable[..., object]
+    initargs: tuple[Any, ...]
+
+    def __call__(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if self.pool not in _INITIALIZED:
+            try:
+                self.initializer(*self.initargs)
+            except BaseException as exc:  # as in the standard library, whatever it is: the pool is not usable
+                logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
+                raise InitializerFailed(f"the initializer has failed: {payload.describe(exc)}") from exc
+            _INITIALIZED.add(self.pool)
+        return fn(*args, **kwargs)
+
+
+def run_chunk(fn: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Any:
+    """The values of some calls of a map, which travel as one task."""
+    return _run_async_chunk(fn, calls) if is_async(fn) else [fn(*args) for args in calls]
+
+
+async def _run_async_chunk(fn: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return [await fn(*args) for args in calls]
