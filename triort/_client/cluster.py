@@ -25,15 +25,18 @@ async def serve_cluster(
     early: EarlyTemplate,
     *,
     watches_loop: bool = True,
+    tasks_per_worker: int | None = None,
 ) -> AsyncIterator[Client]:
     """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``.
-    ``watches_loop``: it is the user's own code that may block this loop."""
+    ``watches_loop``: it is the user's own code that may block this loop. ``tasks_per_worker``: after how many a worker
+    is replaced."""
     machine = OwnMachine()
     machine.early = early
     server = Server(
         None, None, num_workers=num_workers, name="embedded", blas_threads=blas_threads, memory_limit=memory_limit
     )
     server.machine = machine
+    server.tasks_per_worker = tasks_per_worker
     ours, theirs = open_memory_pair("client", "server")
     ours.store = machine.store
     server_scope = trio.CancelScope()

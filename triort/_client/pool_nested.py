@@ -24,7 +24,6 @@ from triort._node.futures import Future
 from triort._node.runtime import STAND_IN, Runtime, get_runtime
 from triort._node.worker import Worker
 
-
 AnyFuture: TypeAlias = concurrent.futures.Future[Any]
 
 
@@ -162,9 +161,7 @@ class NestedCalls:
 _DONE_LOOK = 1_024
 
 
-def _run_now(
-    stand_in: Any, fn: Packed, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> concurrent.futures.Future[Any]:
+def _run_now(stand_in: Any, fn: Packed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AnyFuture:
     """Where a workflow is run without a cluster, to know what it gives (`triort.testing`)."""
     future: AnyFuture = concurrent.futures.Future()
     try:

@@ -35,5 +35,7 @@ def start_engine(arguments: PoolArguments) -> Engine:
 @asynccontextmanager
 async def _open_own(num_workers: int, max_tasks_per_child: int | None) -> AsyncIterator[Client]:
     with open_early_template(1) as early:
-        async with serve_cluster(num_workers, 1, None, early, watches_loop=False) as client:
+        async with serve_cluster(
+            num_workers, 1, None, early, watches_loop=False, tasks_per_worker=max_tasks_per_child
+        ) as client:
             yield client
