@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from triort._client.pool_arguments import PoolArguments, check_arguments, check_map
+from triort._client.pool_calls import Setup
 from triort._client.pool_engine import Engine
 from triort._client.pool_exit import EXIT
 from triort._client.pool_functions import Packed
@@ -67,7 +68,7 @@ class Executor(concurrent.futures.Executor):
 
     def _set_up(self, arguments: PoolArguments) -> None:
         self._arguments = arguments
-        self._setup = arguments.setup()
+        self._setup: Setup | None = None
         self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._nested = NestedCalls()
@@ -79,7 +80,7 @@ class Executor(concurrent.futures.Executor):
 
         Raises `RuntimeError` after `shutdown` and `BrokenPool`. What cannot be pickled is told by the future.
         """
-        return self._submit(Packed(fn, self._setup), args, kwargs)
+        return self._submit(self._pack(fn), args, kwargs)
 
     def map(
         self,
@@ -97,7 +98,7 @@ class Executor(concurrent.futures.Executor):
         ``timeout`` seconds from now. Whatever ends the iteration early cancels the calls that are left.
         """
         check_map(chunksize, buffersize)
-        packed = Packed(fn, self._setup, in_chunks=chunksize > 1)
+        packed = self._pack(fn, in_chunks=chunksize > 1)
         return iterate_results(self, packed, zip(*iterables, strict=False), timeout, chunksize, buffersize)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -136,6 +137,10 @@ class Executor(concurrent.futures.Executor):
         """What Dask, for one, asks a pool for."""
         engine = self._engine
         return self._arguments.max_workers or (count_cpus() if engine is None else max(engine.num_workers, 1))
+
+    def _pack(self, fn: Callable[..., Any], *, in_chunks: bool = False) -> Packed:
+        self._setup = self._arguments.setup(self._setup)
+        return Packed(fn, self._setup, in_chunks=in_chunks)
 
     def _submit(self, fn: Packed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> concurrent.futures.Future[Any]:
         engine = self._engine

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from triort._client.pool_calls import Setup
+from triort._client.pool_calls import Setup, manager_key
 from triort._client.pool_errors import BadType, BadValue
 from triort._model.errors import UsageError
 from triort._transport.tcp import parse_endpoint
@@ -26,9 +26,13 @@ class PoolArguments:
     address: str | None
     name: str = attrs.Factory(lambda: secrets.token_hex(8))
 
-    def setup(self) -> Setup | None:
-        """What is to be called before the first call in each worker."""
-        return None if self.initializer is None else Setup(self.name, self.initializer, tuple(self.initargs))
+    def setup(self, last: Setup | None) -> Setup | None:
+        """What calls go through, if anything; ``last`` is what they went through before. The key of this process is for
+        workers of its own."""
+        key = manager_key() if self.address is None else None
+        if self.initializer is None and key is None:
+            return None
+        return last if last is not None and last.key == key else Setup(self.name, self.initializer, self.initargs, key)
 
 
 def check_arguments(

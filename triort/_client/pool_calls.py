@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,14 +23,17 @@ class InitializerFailed(Exception):
 
 @attrs.frozen(eq=False)
 class Setup:
-    """Calls a function, and the initializer of its pool before, if this process has not done so yet."""
+    """Calls a function, and the initializer of its pool before, if this process has not done so yet. When it is loaded,
+    before the arguments of the call are, the process takes the key of the pool's process: these may be proxies of a
+    `multiprocessing.Manager`, which ask for it."""
 
     pool: str
-    initializer: Callable[..., object]
+    initializer: Callable[..., object] | None
     initargs: tuple[Any, ...]
+    key: bytes | None = None
 
     def __call__(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        if self.pool not in _INITIALIZED:
+        if self.initializer is not None and self.pool not in _INITIALIZED:
             try:
                 self.initializer(*self.initargs)
             except BaseException as exc:  # as in the standard library, whatever it is: the pool is not usable
@@ -36,6 +41,22 @@ class Setup:
                 raise InitializerFailed(f"the initializer has failed: {payload.describe(exc)}") from exc
             _INITIALIZED.add(self.pool)
         return fn(*args, **kwargs)
+
+    def __reduce__(self) -> tuple[Callable[..., Setup], tuple[Any, ...]]:
+        return _load_setup, (self.pool, self.initializer, self.initargs, self.key)
+
+
+def _load_setup(pool: str, initializer: Callable[..., object] | None, initargs: tuple[Any, ...], key: Any) -> Setup:
+    if key is not None:
+        multiprocessing.current_process().authkey = key
+    return Setup(pool, initializer, initargs, key)
+
+
+def manager_key() -> bytes | None:
+    """The key by which proxies of managers are let in, if this process has made some."""
+    managers = sys.modules.get("multiprocessing.managers")
+    has_proxies = managers is not None and getattr(managers.BaseProxy, "_address_to_local", True)
+    return bytes(multiprocessing.current_process().authkey) if has_proxies else None
 
 
 def run_chunk(fn: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> Any:

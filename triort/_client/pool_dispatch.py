@@ -20,7 +20,7 @@ from triort._client.client import Client
 from triort._client.feed import Feed
 from triort._client.jobs import Job
 from triort._client.pool_calls import InitializerFailed
-from triort._client.pool_errors import BrokenPool, NotPicklable
+from triort._client.pool_errors import BrokenPool, NotPicklable, as_pool_error
 from triort._client.pool_functions import KnownFunctions, Packed
 from triort._client.pool_futures import PoolFuture
 from triort._client.pool_window import Window
@@ -77,11 +77,11 @@ class Dispatcher:
                 nursery.cancel_scope.cancel()
 
     def close(self, *, cancel_held: bool) -> None:
-        """No more calls will come; those that are held back are cancelled, or done first."""
+        """No more calls will come. Those that the cluster has no room for now are cancelled, or done first."""
         self.is_closing = True
-        while cancel_held and self._held:
-            call = self._held.popleft()
-            if call.is_held:
+        if cancel_held:
+            held = [call for call in self._held if call.is_held]
+            for call in held[max(self.window.size() - len(self._open), 0) :]:
                 call.future.cancel()
                 self.drop(call)
 
@@ -239,7 +239,7 @@ def _error_of(job: Job) -> Exception:
     if job._refused is not None:
         return JobRejected(f"the job {job._name} was not taken: {job._refused}")
     assert job._failure is not None
-    return payload.load_error(*job._failure, job._name)
+    return as_pool_error(payload.load_error(*job._failure, job._name))
 
 
 def _lost(reason: object) -> BrokenPool:

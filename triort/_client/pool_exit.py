@@ -39,10 +39,24 @@ class PoolExit:
         engines = [engine for engine, pid in list(self._engines.items()) if pid == os.getpid()]
         for engine in engines:
             engine.close()
-            if _is_interrupted():
-                engine.cancel_all()
-        for engine in engines:
-            engine.join()
+        if _is_interrupted():
+            _cancel(engines)
+        try:
+            _join(engines)
+        except KeyboardInterrupt:
+            _cancel(engines)
+            _join(engines)
+            raise
+
+
+def _cancel(engines: list[Engine]) -> None:
+    for engine in engines:
+        engine.cancel_all()
+
+
+def _join(engines: list[Engine]) -> None:
+    for engine in engines:
+        engine.join()
 
 
 def _is_interrupted() -> bool:

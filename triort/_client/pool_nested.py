@@ -15,7 +15,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from triort._client.pool_errors import NotPicklable
+from triort._client.pool_errors import NotPicklable, as_pool_error
 from triort._client.pool_functions import Packed
 from triort._client.pool_waits import TaskWaiters, wait_any
 from triort._core.worker_core import Running
@@ -54,8 +54,8 @@ class TaskFuture(concurrent.futures.Future[Any]):
         self._inner = None
         try:
             value = inner._value()
-        except BaseException as exc:  # the user's classes run here
-            self.set_exception(exc.with_traceback(None))
+        except Exception as exc:
+            self.set_exception(as_pool_error(exc.with_traceback(None)))
         else:
             self.set_result(value)
 

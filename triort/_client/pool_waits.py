@@ -24,6 +24,9 @@ def wait_any(worker: Worker, futures: Sequence[Future], timeout: float | None = 
 
     Also with no time at all others get their turn: who asks again and again whether something is done must not keep
     it from being done. Raises `UsageError` where the task cannot wait.
+
+    A child that starts on this very worker is not left until it ends or waits, and the time may pass meanwhile. So what
+    others want of this worker's tasks is given to them before.
     """
     owner = worker.current_task()
     if owner.cancelled:
@@ -31,10 +34,12 @@ def wait_any(worker: Worker, futures: Sequence[Future], timeout: float | None = 
     if worker.in_async_task():
         raise UsageError("an async task cannot block: use await future, or triort.get_runtime()")
     timer = None if timeout is None else _Timer(worker, owner, timeout)
+    if timer is not None:
+        worker.flush(keep=0)
     try:
         for future in futures:
             future._sync_waiter = True
-        worker.suspend_sync(owner, futures[0])
+        worker.suspend_sync(owner)
     finally:
         for future in futures:
             future._sync_waiter = False
