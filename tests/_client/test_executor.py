@@ -176,6 +176,21 @@ def test_a_running_call_can_be_cancelled_with_the_tree_below_it(pool, tmp_path):
     assert list(pool.map(pool_tasks.square, range(4), timeout=LONG_S)) == [0, 1, 4, 9]  # the workers are free again
 
 
+@pytest.mark.parametrize("how", ["map", "submit"])
+def test_cancelled_calls_that_compute_are_interrupted_and_cost_no_worker(pool, tmp_path, how):
+    path = str(tmp_path / "started")
+    pids = set(pool.map(pool_tasks.pid, range(20)))
+    if how == "map":
+        results = pool.map(pool_tasks.mark_then_spin, [path, path], chunksize=2, timeout=0.5)
+        with pytest.raises(TimeoutError):
+            next(results)
+    else:
+        future = pool.submit(pool_tasks.mark_then_spin, path)
+        wait_for(Path(path))
+        future.cancel()
+    assert set(pool.map(pool_tasks.pid, range(20))) <= pids
+
+
 def test_wait_tells_the_first_the_failed_and_all(pool):
     quick, slow = pool.submit(pool_tasks.square, 2), pool.submit(pool_tasks.nap, 0.3)
     assert wait([quick, slow], LONG_S, FIRST_COMPLETED) == ({quick}, {slow})

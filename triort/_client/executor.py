@@ -43,6 +43,8 @@ class Executor(concurrent.futures.Executor):
         max_tasks_per_child: after how many tasks a worker is replaced; not with ``address``.
         address: a running server at ``HOST[:PORT]``.
         access: for servers on other hosts, which cannot be reached yet.
+        blas_threads: threads that numeric libraries may use in each worker; None leaves it to them.
+        memory_limit: how many bytes a worker may have in memory; as of `open_cluster`.
 
     Raises `UsageError` for arguments that make no sense, and with ``address`` `StartupError` if no server is there.
     """
@@ -57,10 +59,15 @@ class Executor(concurrent.futures.Executor):
         max_tasks_per_child: int | None = None,
         address: str | None = None,
         access: Any = None,
+        blas_threads: int | None = 1,
+        memory_limit: int | None = None,
     ) -> None:
         self._set_up(
-            check_arguments(max_workers, mp_context, initializer, initargs, max_tasks_per_child, address, access)
-        )
+            check_arguments(
+                max_workers, mp_context, initializer, initargs, max_tasks_per_child, address, access, blas_threads,
+                memory_limit,
+            )
+        )  # fmt: skip
         if address is not None:
             if is_inside():
                 raise UsageError("inside a task a pool is the cluster of the task; leave the address out")

@@ -12,6 +12,7 @@ import attrs
 from triort._client.pool_calls import Setup, manager_key
 from triort._client.pool_errors import BadType, BadValue
 from triort._model.errors import UsageError
+from triort._node.checks import check_memory_limit
 from triort._transport.tcp import parse_endpoint
 
 
@@ -24,6 +25,8 @@ class PoolArguments:
     initargs: tuple[Any, ...]
     max_tasks_per_child: int | None
     address: str | None
+    blas_threads: int | None
+    memory_limit: int | None
     name: str = attrs.Factory(lambda: secrets.token_hex(8))
 
     def setup(self, last: Setup | None) -> Setup | None:
@@ -43,6 +46,8 @@ def check_arguments(
     max_tasks_per_child: Any,
     address: Any,
     access: Any,
+    blas_threads: Any,
+    memory_limit: Any,
 ) -> PoolArguments:
     """The arguments, if they make sense; raises `UsageError`."""
     if max_workers is not None:
@@ -54,15 +59,25 @@ def check_arguments(
         raise BadType(f"initargs must be a tuple, not {initargs!r:.100}")
     if max_tasks_per_child is not None:
         _check_count("max_tasks_per_child", max_tasks_per_child, "max_tasks_per_child must be >= 1")
-        if address is not None:
-            raise UsageError("max_tasks_per_child is for workers of this pool's own; leave it out with an address")
+    if blas_threads is not None:
+        _check_count("blas_threads", blas_threads, "blas_threads must be None or > 0")
+    check_memory_limit(memory_limit)
     if address is not None:
         if not isinstance(address, str):
             raise BadType(f"address must be a str like 'HOST:PORT', not {address!r:.100}")
         parse_endpoint(address, 7472)
+        for name, is_set in (
+            ("max_tasks_per_child", max_tasks_per_child is not None),
+            ("blas_threads", blas_threads != 1),
+            ("memory_limit", memory_limit is not None),
+        ):
+            if is_set:
+                raise UsageError(f"{name} is for workers of the pool's own; leave it out with an address")
     if access is not None:
         raise UsageError("access is for servers on other hosts, which cannot be reached yet; leave it out")
-    return PoolArguments(max_workers, initializer, tuple(initargs), max_tasks_per_child, address)
+    return PoolArguments(
+        max_workers, initializer, tuple(initargs), max_tasks_per_child, address, blas_threads, memory_limit
+    )
 
 
 def check_map(chunksize: Any, buffersize: Any) -> None:

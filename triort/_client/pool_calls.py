@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from triort._model.errors import TaskInterrupted
 from triort._node.functions import is_async
 from triort._wire import payload
 
@@ -36,6 +37,8 @@ class Setup:
         if self.initializer is not None and self.pool not in _INITIALIZED:
             try:
                 self.initializer(*self.initargs)
+            except TaskInterrupted:
+                raise
             except BaseException as exc:  # as in the standard library, whatever it is: the pool is not usable
                 logging.getLogger("concurrent.futures").critical("Exception in initializer:", exc_info=True)
                 raise InitializerFailed(f"the initializer has failed: {payload.describe(exc)}") from exc

@@ -11,7 +11,7 @@ callbacks are called, all in the task's own code.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,19 @@ from triort._model.errors import UsageError
 from triort._node.futures import Future
 from triort._node.runtime import STAND_IN, Runtime, get_runtime
 from triort._node.worker import Worker
+
+
+def can_wait() -> bool:
+    """Whether the calling code, inside a task, may wait for children of it."""
+    try:
+        worker = get_runtime()._worker
+        if worker.in_async_task():
+            return False
+        worker.sync_tasks.check_can_wait()
+    except UsageError:
+        return False
+    return True
+
 
 AnyFuture: TypeAlias = concurrent.futures.Future[Any]
 
@@ -63,6 +76,13 @@ class TaskFuture(concurrent.futures.Future[Any]):
         """True when it has ended. In sync tasks others get their turn first, so it is no mistake to ask until it is."""
         self._wait(0.0)
         return super().done()
+
+    def add_done_callback(self, fn: Callable[[AnyFuture], object]) -> None:
+        """Call ``fn`` with the future when it has ended. In a sync task this waits for that, and others run meanwhile:
+        the task may be about to block until ``fn`` has been called, and nobody else could call it."""
+        if not self._runtime._worker.in_async_task():
+            self._wait(None)
+        super().add_done_callback(fn)
 
     def cancel(self) -> bool:
         """Cancel the call and all below it, started or not; false if it has ended."""

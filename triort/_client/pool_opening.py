@@ -23,7 +23,7 @@ def start_engine(arguments: PoolArguments) -> Engine:
     limit = arguments.max_workers
     if arguments.address is None:
         num_workers = limit or count_cpus()
-        return Engine(partial(_open_own, num_workers, arguments.max_tasks_per_child), Window(num_workers))
+        return Engine(partial(_open_own, num_workers, arguments), Window(num_workers))
     engine = Engine(partial(dial_client, arguments.address, DIAL_S), Window(limit or 1, limit, follows=limit is None))
     engine.opened.wait()
     if engine.broken is not None:
@@ -33,9 +33,10 @@ def start_engine(arguments: PoolArguments) -> Engine:
 
 
 @asynccontextmanager
-async def _open_own(num_workers: int, max_tasks_per_child: int | None) -> AsyncIterator[Client]:
-    with open_early_template(1) as early:
+async def _open_own(num_workers: int, arguments: PoolArguments) -> AsyncIterator[Client]:
+    blas_threads, tasks = arguments.blas_threads, arguments.max_tasks_per_child
+    with open_early_template(blas_threads) as early:
         async with serve_cluster(
-            num_workers, 1, None, early, watches_loop=False, tasks_per_worker=max_tasks_per_child
+            num_workers, blas_threads, arguments.memory_limit, early, watches_loop=False, tasks_per_worker=tasks
         ) as client:
             yield client
