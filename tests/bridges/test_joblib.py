@@ -1,4 +1,4 @@
-"""joblib on triort: `Parallel` in each of its ways, nested and not, and scikit-learn with the same answers as ever."""
+"""On triort, joblib runs `Parallel` in each of its ways, nested or not; scikit-learn gives the same answers as ever."""
 
 import gc
 import subprocess
