@@ -21,6 +21,7 @@ BLOCK = re.compile(r"(?:^<!-- from: (?P<file>\S+) -->\n)?^```python\n(?P<text>.*
 
 SAYS: dict[str, tuple[list[str], str]] = {
     "as_they_come": (["--size", "4"], "all: True\nin batches: True\nfirst: 0 0.0\n"),
+    "dask_arrays": (["--size", "10000"], "spread: 288.675\nthe same without triort: True\n"),
     "detached": (["--size", "100"], "running\nprimes below 100: 25\nand now it is forgotten\n"),
     "errors": (
         ["--size", "3"],
@@ -28,6 +29,10 @@ SAYS: dict[str, tuple[list[str], str]] = {
         "no Exception: SystemExit: 3\nno worker any more: exit code 9\nthe cluster goes on: 42\n",
     ),
     "first_answer": (["--size", "16"], "300000800000437 = 10000019 × 30000023\nthe same inside a task: True\n"),
+    "grid_search": (
+        ["--size", "100"],
+        "best: {'max_depth': 2, 'min_samples_leaf': 1}\nthe same without triort: True\n",
+    ),
     "hello": (["--size", "3"], "hello, world\nfrom another process: True\n[3, 2, 1]\n"),
     "jobs": (
         ["--size", "2"],
@@ -40,7 +45,12 @@ SAYS: dict[str, tuple[list[str], str]] = {
     "messages": (["--size", "3"], "3 children have heard the same: True\n"),
     "nested": (["--size", "4"], "4 books: 624 words\n"),
     "nursery": (["--size", "3"], "{0: 1, 1: 2, 2: 4}\n['not today']\n"),
+    "optimize": (["--size", "40"], "at [1.0, 1.0, 1.0]\n"),
     "payments": (["--size", "4"], "settled: 4\neach charged once: True\n"),
+    "pool": (
+        ["--size", "300"],
+        "231 takes 127 steps\nin a task, by the same pool: 127\ncancelled while it ran: True\n",
+    ),
     "queens": (["--size", "8"], "8 queens: 92 ways\nas known: True\n"),
     "shared_value": (["--size", "1000"], "put: 32835000\ncached: 32835000\n"),
     "sync_wait": (["--size", "100"], "100 numbers in order: True\n"),

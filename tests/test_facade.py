@@ -14,13 +14,14 @@ from triort._lazy import WHERE
 ROOT = Path(__file__).resolve().parent.parent
 
 VALUES = {"__version__"}
-RUNNING = {"run", "open_cluster", "open_client", "Client", "Job", "JobStatus", "NodeStatus"}
+RUNNING = {"run", "Executor", "open_cluster", "open_client", "Client", "Job", "JobStatus", "NodeStatus"}
 IN_A_TASK = {"get_runtime", "open_nursery", "Runtime", "Future"}
 NODES = {"Manager", "Server", "ServerBase"}
 ERRORS = {
     "TriortError",
     "UsageError",
     "ProtocolError",
+    "BrokenPool",
     "ConnectionLost",
     "JobRejected",
     "StartupError",

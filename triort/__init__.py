@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from triort._client.client import Client as Client
     from triort._client.embedded import open_cluster as open_cluster
     from triort._client.embedded import run as run
+    from triort._client.executor import Executor as Executor
     from triort._client.jobs import Job as Job
     from triort._client.jobs import JobStatus as JobStatus
     from triort._client.opening import open_client as open_client
+    from triort._client.pool_errors import BrokenPool as BrokenPool
     from triort._model.errors import ConnectionLost as ConnectionLost
     from triort._model.errors import JobRejected as JobRejected
     from triort._model.errors import OutOfMemory as OutOfMemory

@@ -19,15 +19,24 @@ from triort._transport.memory import open_memory_pair
 
 @asynccontextmanager
 async def serve_cluster(
-    num_workers: int, blas_threads: int | None, memory_limit: int | None, early: EarlyTemplate
+    num_workers: int,
+    blas_threads: int | None,
+    memory_limit: int | None,
+    early: EarlyTemplate,
+    *,
+    watches_loop: bool = True,
+    tasks_per_worker: int | None = None,
 ) -> AsyncIterator[Client]:
-    """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``."""
+    """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``.
+    ``watches_loop``: it is the user's own code that may block this loop. ``tasks_per_worker``: after how many a worker
+    is replaced."""
     machine = OwnMachine()
     machine.early = early
     server = Server(
         None, None, num_workers=num_workers, name="embedded", blas_threads=blas_threads, memory_limit=memory_limit
     )
     server.machine = machine
+    server.tasks_per_worker = tasks_per_worker
     ours, theirs = open_memory_pair("client", "server")
     ours.store = machine.store
     server_scope = trio.CancelScope()
@@ -37,7 +46,8 @@ async def serve_cluster(
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(theirs)
-            nursery.start_soon(_watch_loop, server)
+            if watches_loop:
+                nursery.start_soon(_watch_loop, server)
             try:
                 async with serve_session(ours) as client:
                     yield client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,8 @@ class Job:
 
     __slots__ = (
         "_arrived", "_cancelled", "_client", "_end_event", "_failure", "_feed", "_has", "_id", "_is_accepted",
-        "_is_detached", "_is_ended", "_lost", "_name", "_news_event", "_num_done", "_refused", "_request", "_results",
-        "_single", "_submission",
+        "_is_detached", "_is_ended", "_lost", "_name", "_news_event", "_num_done", "_on_end", "_refused", "_request",
+        "_results", "_single", "_submission",
     )  # fmt: skip
 
     def __init__(self, client: Client, name: str, num_items: int, *, single: bool, detached: bool = False) -> None:
@@ -61,6 +62,8 @@ class Job:
         self._is_ended = False
         self._end_event: trio.Event | None = None
         self._news_event: trio.Event | None = None
+        self._on_end: Callable[[], None] | None = None
+        """Called at the end, in the session's loop, for who has too many jobs to wait for each."""
 
     @property
     def id(self) -> int:
@@ -198,6 +201,8 @@ class Job:
         if self._end_event is not None:
             self._end_event.set()
         self._tell()
+        if self._on_end is not None:
+            self._on_end()
 
     def _lose(self, reason: str) -> None:
         if not self._is_ended:

@@ -62,7 +62,7 @@ def show_log(message: Log) -> None:
 def log_level_wanted() -> int:
     """The lowest level that any logger of this process would show."""
     levels = [logging.getLogger().getEffectiveLevel()]
-    for logger in logging.Logger.manager.loggerDict.values():
+    for logger in list(logging.Logger.manager.loggerDict.values()):  # other threads may make more meanwhile
         if isinstance(logger, logging.Logger) and logger.level:
             levels.append(logger.level)
     return max(min(levels), logging.root.manager.disable + 1 if logging.root.manager.disable else 1)

@@ -12,6 +12,10 @@ are empty the manager says so. Its boss dismisses it then, having read all that 
 take along what the network has not delivered yet.
 
 To leave is no failure: the boss neither replaces the worker nor dials the manager again.
+
+A worker that is to be replaced after so many tasks is *spent* when it has been given the last of them. It is given one
+at a time, and leaves like any other. Another one is started when it has ended its last task, or waits in it for tasks
+elsewhere, which may need the other one.
 """
 
 from __future__ import annotations
@@ -57,6 +61,10 @@ class DrainDesk:
     _workers: dict[object, list[_Asker]] = attrs.Factory(dict)
     """Who asked for the end of a worker, by its link."""
     _dismissed: set[object] = attrs.Factory(set)
+    _spent: set[object] = attrs.Factory(set)
+    """The links of workers that are leaving because they are spent, and have no successor yet."""
+    successors: int = 0
+    """How many workers are to be started in the places of spent ones."""
     _serial: int = 0
 
     @property
@@ -100,12 +108,29 @@ class DrainDesk:
         for asker in self._workers.pop(conn, ()):
             self._answer(asker)
         self._dismissed.discard(conn)
+        if conn in self._spent:
+            self._spent.discard(conn)
+            self.successors += 1
         for number, passed in list(self._passed.items()):
             if passed.employee == conn:
                 del self._passed[number]
                 self._answer(passed.asker, "" if passed.is_its_own else "the link on the way to it has ended")
             elif passed.asker is not None and passed.asker.conn == conn:
                 self._passed[number] = attrs.evolve(passed, asker=None)
+
+    def retire(self, spent: list[Employee]) -> None:
+        """These workers have been given their last task."""
+        for employee in spent:
+            if employee.conn in self.core.conn_to_employee_dict:
+                self._workers.setdefault(employee.conn, [])
+                self._spent.add(employee.conn)
+                employee.waits = False
+                _retire(employee)
+
+    def take_successors(self) -> int:
+        """How many workers are to be started now."""
+        count, self.successors = self.successors, 0
+        return count
 
     def hand_back(self) -> None:
         """This node is leaving: what it was given and has not started goes back, and what is new goes up as far as it
@@ -123,7 +148,11 @@ class DrainDesk:
         """At the end of a batch of events: dismiss the workers whose tasks are over; end if all here are."""
         core = self.core
         for conn in [conn for conn in self._workers if conn not in self._dismissed]:
-            link = core.conn_to_employee_dict[conn].link
+            employee = core.conn_to_employee_dict[conn]
+            link = employee.link
+            if conn in self._spent and (employee.waits or not link.sent):
+                self._spent.discard(conn)
+                self.successors += 1
             if not link.sent and not link.received:
                 self._dismiss(conn)
         if self.is_leaving and not core.backlog and not self._has_tasks():

@@ -276,6 +276,8 @@ class NodeCore:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
         self.forgetting.tell(self._links, self.now)
         self.suspects.place()
+        if self.placement.spent:
+            self.drains.retire(self.placement.take_spent())
         idle, workers = self.drains.capacity()
         boss = self.boss
         grant_offers(self, idle)

@@ -87,6 +87,8 @@ class Employee:
     """Where it listens, if this node has dialled it and does so again when it is lost."""
     draining: bool = False
     """Whether it is to leave: it gets no more tasks, counts in no capacity, and nobody takes its place."""
+    tasks_left: int | None = None
+    """How many more tasks the worker may be given before it is replaced; None: any number."""
 
     @property
     def num_tasks(self) -> int:
@@ -136,6 +138,8 @@ class Placement:
 
     choose: Choose
     costs: dict[Digest, float] = attrs.Factory(dict)
+    spent: list[Employee] = attrs.Factory(list)
+    """Workers that have just been given their last task."""
     mean_us: float = 0.0
     """How long tasks of all functions hold their slots of late; 0 before the first."""
 
@@ -149,6 +153,11 @@ class Placement:
             self.costs[function] = float(max(duration_us, 1))
         else:
             self.costs[function] = cost + DURATION_WEIGHT * (max(duration_us, 1) - cost)
+
+    def take_spent(self) -> list[Employee]:
+        """The workers that have been given their last task since the last call."""
+        spent, self.spent = self.spent, []
+        return spent
 
     def idle_order(self, employees: Sequence[Employee]) -> list[Employee]:
         """Idle employees, those with more idle workers first, equals in random order."""
@@ -183,6 +192,7 @@ class Placement:
         takers = [
             e for e in employees
             if has_credit(e.link, e.num_workers, CREDIT_PLENTY_US) and e.stuck_until <= now and not e.is_stalled
+            and e.tasks_left is None
         ]  # fmt: skip
         poor = [employee for employee in takers if employee.is_poor or employee in hungry]
         if poor:
@@ -248,6 +258,10 @@ class Placement:
         employee.link.place(attempt)
         if employee.num_idle_workers:
             employee.num_idle_workers -= 1
+        if employee.tasks_left is not None:
+            employee.tasks_left -= 1
+            if not employee.tasks_left:
+                self.spent.append(employee)
 
 
 def has_credit(link: Link, num_workers: int, credit_us: int) -> bool:

@@ -128,7 +128,7 @@ class Future:
             raise TaskInterrupted
         self._sync_waiter = True
         try:
-            worker.suspend_sync(owner, self)
+            worker.suspend_sync(owner)
         finally:
             self._sync_waiter = False
 

@@ -10,6 +10,9 @@ up to the frame where triort called the user's function:
   to leave half-made modules behind. Nor in what the standard library does when a weakly referenced object goes: from
   such a callback nothing is raised, it is printed and lost.
 
+Some code of triort runs on workers *below* the user's: it calls functions as other libraries want them called. Its
+frames count as the user's.
+
 A poke that meets a "no" does nothing; the boss pokes again in a few milliseconds.
 """
 
@@ -29,6 +32,7 @@ FRAMES_MAX = 100_000
 _TRIORT = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TRIO = os.path.dirname(os.path.abspath(trio.__file__)) + os.sep
 _OWN = (_TRIORT, _TRIO)
+_CALLERS = (os.path.join(_TRIORT, "_client", "pool_calls.py"), os.path.join(_TRIORT, "bridges", "joblib.py"))
 _CALLBACKS = (_weakrefset.__file__, weakref.__file__)
 
 
@@ -46,7 +50,7 @@ def allowed_for(file_names: list[str]) -> Allowed:
         return Allowed.NOTHING  # the poke has met triort's own frame, or trio's loop
     answer = Allowed.INTERRUPT
     for name in file_names:
-        if name.startswith(_OWN):
+        if name.startswith(_OWN) and name not in _CALLERS:
             return Allowed.NOTHING
         if name.startswith("<frozen importlib") or name in _CALLBACKS:
             answer = Allowed.MAIL

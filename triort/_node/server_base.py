@@ -60,6 +60,7 @@ class ServerBase(NodeCore):
         self.blas_threads: int | None = 1
         self.cpus: list[int] | None = None
         self.memory_limit: int | None = None
+        self.tasks_per_worker: int | None = None
         self.num_named: Counter[str] = Counter()
         """How many workers have had a name here, by its first letter; no name is used twice."""
 
@@ -181,8 +182,8 @@ class ServerBase(NodeCore):
                 for call, args in events:
                     call(*args)
                 self._perform(self.flush())
-                if self.suspects.wanted and self.pool is not None:
-                    self.pool.start_extras(self.suspects.take_wanted())
+                if self.pool is not None:
+                    self.pool.start_wanted()
         finally:
             self._ended.set()
 
@@ -282,7 +283,7 @@ class ServerBase(NodeCore):
     def open_pool(self) -> WorkerPool:
         """The node's workers, and a task that watches them."""
         if self.pool is None:
-            self.pool = WorkerPool(self, self.blas_threads, self.cpus, self.memory_limit)
+            self.pool = WorkerPool(self, self.blas_threads, self.cpus, self.memory_limit, self.tasks_per_worker)
             self.suspects.isolate(can_start=False)
             self.start_soon(self.pool.lookout.run)
         return self.pool

@@ -73,15 +73,19 @@ class SyncTasks:
         """Let a task that waited go on, and the rest of its batch with it. For the hub."""
         self._run(wait.greenlet)
 
-    def wait(self, running: Running) -> None:
-        """Called by a sync task: let the hub go on until `wake`; raises `TaskInterrupted` when it was cancelled, and
-        `UsageError` from code that cannot be left like this: inside another event loop, or a greenlet of the user's."""
-        own = greenlet.getcurrent()
-        if self._hub is None or own.parent is not self._hub or _is_in_a_loop():
+    def check_can_wait(self) -> None:
+        """Called by a sync task; raises `UsageError` from code that cannot be left by `wait`: inside another event
+        loop, or a greenlet of the user's."""
+        if self._hub is None or greenlet.getcurrent().parent is not self._hub or _is_in_a_loop():
             raise UsageError(
                 "future.result() works in the task's own code only, not in an event loop or greenlet of its"
             )
-        wait = running.handle = SyncWait(running, own)
+
+    def wait(self, running: Running) -> None:
+        """Called by a sync task that can wait: let the hub go on until `wake`; raises `TaskInterrupted` when it was
+        cancelled."""
+        assert self._hub is not None
+        wait = running.handle = SyncWait(running, greenlet.getcurrent())
         self._hub.switch()
         running.handle = None
         if wait.interrupted:

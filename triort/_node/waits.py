@@ -26,9 +26,9 @@ class Waits:
         self.deadlines: dict[Future, float] = {}
         self._ns: dict[Running, int] = {}
 
-    def begin(self, running: Running, future: Future, deadline: float = math.inf) -> None:
+    def begin(self, running: Running, future: Future | None = None, deadline: float = math.inf) -> None:
         """One of the task's waits begins, for a future, at most until ``deadline``: its slot is free meanwhile."""
-        if math.isfinite(deadline):
+        if future is not None and math.isfinite(deadline):
             self.deadlines[future] = deadline
             self.publish()
         running.waits += 1

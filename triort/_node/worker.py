@@ -26,7 +26,6 @@ from triort._model.messages import Forget, Started
 from triort._node.async_tasks import AsyncTask
 from triort._node.execution import Execution
 from triort._node.functions import Functions
-from triort._node.futures import Future
 from triort._node.output import TaskOutput
 from triort._node.page import MAIL_READ, ON_CPU, OVER, QUEUED, ROOT, STEPS, UNSENT
 from triort._node.process import OwnProcess, Process
@@ -235,10 +234,11 @@ class Worker:
         if self.core.events and self.in_async_task():
             self.wake()
 
-    def suspend_sync(self, running: Running, future: Future) -> None:
-        """The sync task on the CPU waits; comes back when something has happened."""
+    def suspend_sync(self, running: Running) -> None:
+        """The sync task on the CPU waits; comes back when something has happened. Raises `UsageError` if it cannot."""
+        self.sync_tasks.check_can_wait()
         self.leave()
-        self.waits.begin(running, future)
+        self.waits.begin(running)
         try:
             self.sync_tasks.wait(running)
         finally:

@@ -45,6 +45,8 @@ class WorkerPool:
     cpus: list[int] | None = None
     memory_limit: int | None = None
     """How many bytes a worker may have in memory; 0: no limit; None: its share of the machine's."""
+    tasks_per_worker: int | None = None
+    """After how many tasks a worker that was spawned here is replaced; None: never."""
     cwd: str = attrs.Factory(os.getcwd)
     """Where all workers start, also when it is gone later."""
     workers: dict[int, PoolWorker] = attrs.Factory(dict)
@@ -138,6 +140,7 @@ class WorkerPool:
         link = Link(conn, name)
         employee = Employee(link, name, "worker", process.node_id, process.node_id + 1, process.pid, int(not is_extra))
         employee.is_extra = is_extra
+        employee.tasks_left = None if is_extra or template is None else self.tasks_per_worker
         worker = PoolWorker(process, conn, employee, Watch(link), template)
         self.node.sel.put_nowait(self._on_started, worker)
         self.node.serve_employee(conn, received[1:])
@@ -168,10 +171,14 @@ class WorkerPool:
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 
-    def start_extras(self, count: int) -> None:
-        """Start so many workers for suspects."""
-        for _ in range(count):
-            self.node.start_soon(self._start_extra)
+    def start_wanted(self) -> None:
+        """Start the workers that the books want: some for suspects alone, some in the places of spent ones."""
+        if self.node.suspects.wanted:
+            for _ in range(self.node.suspects.take_wanted()):
+                self.node.start_soon(self._start_extra)
+        if self.node.drains.successors and self.node.running:
+            for _ in range(self.node.drains.take_successors()):
+                self.node.start_soon(self._start_replacement, 0.0)
 
     async def _start_extra(self) -> None:
         if not self._has_ids():

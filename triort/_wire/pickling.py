@@ -16,6 +16,7 @@ import pickle
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable
+from pickle import PicklingError as PicklingError
 from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
