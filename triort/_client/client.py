@@ -148,11 +148,20 @@ class Client:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _start(self, fn: Callable[..., Any], calls: payload.Calls, *, single: bool, detached: bool = False) -> Job:
+    def _start(
+        self,
+        fn: Callable[..., Any],
+        calls: payload.Calls,
+        *,
+        single: bool,
+        detached: bool = False,
+        log_level: int | None = None,
+    ) -> Job:
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
-        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
+        level = log_level_wanted() if log_level is None else log_level
+        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), level)
         job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
         job._request = session.next_serial()
         job._feed = Feed(session, job, fn, calls, spec, blob)
