@@ -148,19 +148,16 @@ class Client:
 
     # -- inside --------------------------------------------------------------------------------------------------
 
-    def _start(
-        self,
-        fn: Callable[..., Any],
-        calls: payload.Calls,
-        *,
-        single: bool,
-        detached: bool = False,
-        log_level: int | None = None,
+    def _start(self, fn: Callable[..., Any], calls: payload.Calls, *, single: bool, detached: bool = False) -> Job:
+        return self._start_logging(fn, calls, log_level_wanted(), single=single, detached=detached)
+
+    def _start_logging(
+        self, fn: Callable[..., Any], calls: payload.Calls, level: int, *, single: bool, detached: bool = False
     ) -> Job:
+        """Start a job whose tasks' records are sent from this level on."""
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
-        level = log_level_wanted() if log_level is None else log_level
         spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), level)
         job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
         job._request = session.next_serial()

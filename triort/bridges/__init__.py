@@ -1,0 +1,1 @@
+"""Ways to triort for programs that were written for something else."""
