@@ -1,6 +1,6 @@
 """The template: a process that has imported all that a worker needs, and forks workers.
 
-Run as ``python -m triort._node.template CONTROL_FD BOSS_PID [MODULE…]`` by `triort._node.template_process`, as the leader of a
+Run as ``python -m triort._node.template CONTROL_FD BOSS_PID [MODULE…]`` by `template_process`, as the leader of a
 session of its own, so that a terminal's Ctrl-C reaches neither it nor the workers. To start Python and import trio
 takes fifty times as long as a fork. The template has one thread and never runs trio; so a fork copies a quiet process,
 and PDEATHSIG, which is bound to the *thread* that forked, means what one would think it means.
