@@ -19,9 +19,17 @@ from triort._transport.memory import open_memory_pair
 
 @asynccontextmanager
 async def serve_cluster(
-    num_workers: int, blas_threads: int | None, memory_limit: int | None, early: EarlyTemplate
+    num_workers: int,
+    blas_threads: int | None,
+    memory_limit: int | None,
+    early: EarlyTemplate,
+    *,
+    is_loop_shared: bool = True,
 ) -> AsyncIterator[Client]:
-    """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``."""
+    """See `triort.open_cluster`; ``early`` is the template of the workers, with these ``blas_threads``.
+
+    ``is_loop_shared``: the caller's own code runs in this loop, too, and is warned when it blocks it.
+    """
     machine = OwnMachine()
     machine.early = early
     server = Server(
@@ -37,7 +45,8 @@ async def serve_cluster(
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(theirs)
-            nursery.start_soon(_watch_loop, server)
+            if is_loop_shared:
+                nursery.start_soon(_watch_loop, server)
             try:
                 async with serve_session(ours) as client:
                     yield client
