@@ -19,7 +19,5 @@ def check_bqskit() -> None:
         raise ImportError("triort.bridges.bqskit needs BQSKit: pip install 'triort[bqskit]'", name="bqskit") from None
     version = str(getattr(module, "__version__", "unknown"))
     if version != TESTED and not version.startswith(f"{TESTED}."):
-        text = (
-            f"triort.bridges.bqskit was made for BQSKit {TESTED}, and this is {version}: pip install 'triort[bqskit]'"
-        )
+        text = f"triort.bridges.bqskit was made for BQSKit {TESTED}, not {version}: pip install 'triort[bqskit]'"
         raise ImportError(text, name="bqskit")
