@@ -156,11 +156,14 @@ class Client:
         *,
         single: bool,
         detached: bool = False,
+        log_level: int | None = None,
     ) -> Job:
+        """Start a job; records of its tasks are sent from ``log_level`` on, by default from what is wanted here."""
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
-        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
+        level = log_level_wanted() if log_level is None else log_level
+        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), level)
         job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
         job._request = session.next_serial()
         job._feed = Feed(session, job, fn, calls, kwargs, spec, blob)

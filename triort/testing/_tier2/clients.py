@@ -119,8 +119,8 @@ class SimClient:
     def _observe_start(self, client: Client, job: Job) -> None:
         start = client._start
 
-        def observed(fn: Any, calls: Any, kwargs: Any, *, single: bool, detached: bool = False) -> ClientJob:
-            client_job = start(fn, calls, kwargs, single=single, detached=detached)
+        def observed(fn: Any, calls: Any, kwargs: Any, **options: Any) -> ClientJob:
+            client_job = start(fn, calls, kwargs, **options)
             self._plan_jobs[client_job] = job
             for item in job.items:
                 self.cluster.tell(Kind.SUBMIT, self.name, item.name, job.name)
