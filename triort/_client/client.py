@@ -157,10 +157,23 @@ class Client:
         single: bool,
         detached: bool = False,
     ) -> Job:
+        return self._start_logging(fn, calls, kwargs, log_level_wanted(), single=single, detached=detached)
+
+    def _start_logging(
+        self,
+        fn: Callable[..., Any],
+        calls: payload.Calls,
+        kwargs: dict[str, Any],
+        level: int,
+        *,
+        single: bool,
+        detached: bool = False,
+    ) -> Job:
+        """Start a job whose tasks' records are sent from this level on."""
         session = self._session
         digest, blob = payload.dump_function(fn)
         name = payload.name_of(fn)
-        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), log_level_wanted())
+        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), level)
         job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
         job._request = session.next_serial()
         job._feed = Feed(session, job, fn, calls, kwargs, spec, blob)

@@ -55,6 +55,8 @@ class Session:
         self.returns = 0
         """How often that has happened since something has come of a job."""
         self.returning = trio.CancelScope()
+        self.show: Callable[[Print | Log], None] = show
+        """What is done with what tasks say."""
         self._releases: list[ReleaseJob] = []
 
     def next_serial(self) -> int:
@@ -153,7 +155,7 @@ class Session:
                     if self.reopen is not None and not ended._is_detached:
                         self.release(message.job)
             case Print() | Log():
-                show(message)
+                self.show(message)
             case StatusReply():
                 event, answers = self.statuses.pop(message.request, (trio.Event(), []))
                 answers.append(message.status)

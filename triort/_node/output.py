@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 from triort._core.worker_core import Running
 from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX, PRINT_LINE_BYTES_MAX, TALK_PENDING_BYTES_MAX, TEXT_CHARS_MAX
-from triort._model.messages import Log, Print
+from triort._model.messages import Log, Print, TaskSpec
 from triort._node.page import UNSENT
 
 if TYPE_CHECKING:
@@ -216,26 +216,28 @@ class _LogHandler(logging.Handler):
         running = None if worker is None else worker.on_cpu
         if worker is None or running is None or record.levelno < running.attempt.spec.log_level:
             return
-        spec = running.attempt.spec
-        try:
-            text = record.getMessage()
-        except Exception as exc:  # a bad format is the user's; it is shown, not raised
-            text = f"{record.msg!r} (arguments do not fit: {exc})"
-        exception = None
-        if record.exc_info and record.exc_info[1] is not None:
-            exception = "".join(traceback.format_exception(record.exc_info[1]))[:TEXT_CHARS_MAX]
-        worker.output.log(
-            Log(
-                spec.job,
-                str(record.name)[:NAME_CHARS_MAX],
-                int(record.levelno),
-                text[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode(),
-                float(record.created),
-                str(record.pathname),
-                int(record.lineno or 0),
-                str(record.funcName or ""),
-                exception,
-                spec.options.name or spec.function_name,
-                spec.options.log_context,
-            )
-        )
+        worker.output.log(log_message(running.attempt.spec, record))
+
+
+def log_message(spec: TaskSpec, record: logging.LogRecord) -> Log:
+    """What tells the client of a record of this task."""
+    try:
+        text = record.getMessage()
+    except Exception as exc:  # a bad format is the user's; it is shown, not raised
+        text = f"{record.msg!r} (arguments do not fit: {exc})"
+    exception = None
+    if record.exc_info and record.exc_info[1] is not None:
+        exception = "".join(traceback.format_exception(record.exc_info[1]))[:TEXT_CHARS_MAX]
+    return Log(
+        spec.job,
+        str(record.name)[:NAME_CHARS_MAX],
+        int(record.levelno),
+        text[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode(),
+        float(record.created),
+        str(record.pathname),
+        int(record.lineno or 0),
+        str(record.funcName or ""),
+        exception,
+        spec.options.name or spec.function_name,
+        spec.options.log_context,
+    )

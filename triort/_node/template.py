@@ -1,6 +1,6 @@
 """The template: a process that has imported all that a worker needs, and forks workers.
 
-Run as ``python -m triort._node.template CONTROL_FD BOSS_PID`` by `triort._node.template_process`, as the leader of a
+Run as ``python -m triort._node.template CONTROL_FD BOSS_PID [MODULE…]`` by `template_process`, as the leader of a
 session of its own, so that a terminal's Ctrl-C reaches neither it nor the workers. To start Python and import trio
 takes fifty times as long as a fork. The template has one thread and never runs trio; so a fork copies a quiet process,
 and PDEATHSIG, which is bound to the *thread* that forked, means what one would think it means.
@@ -208,11 +208,11 @@ class _Template:
         self.selector.modify(self.control, events)
 
 
-def _preload() -> None:
+def _preload(others: list[str]) -> None:
     """Import what workers need. A module that is not there is for the worker to complain about; one that fails to be
     imported is an error here."""
-    for name in PRELOAD:
-        if importlib.util.find_spec(name) is not None:
+    for name in (*PRELOAD, *others):
+        if importlib.util.find_spec(name.partition(".")[0]) is not None:
             importlib.import_module(name)
     gc.freeze()
 
@@ -241,7 +241,7 @@ def main() -> None:
     template = _open(int(sys.argv[1]), int(sys.argv[2]))
     spawn = None
     try:
-        _preload()
+        _preload(sys.argv[3:])
         spawn = template.serve()
     finally:
         if os.getpid() == template.pid:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -22,9 +22,15 @@ Begun = tuple["subprocess.Popen[bytes]", socket.socket]
 """The process, and the boss's end of its control socket."""
 
 
-def begin_process(blas_threads: int | None) -> Begun:
+def begin_process(
+    blas_threads: int | None, *, preload: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> Begun:
     """Start a template. Blocks for about a millisecond, so no cancel can come between the start and the return. Raises
-    `StartupError`."""
+    `StartupError`.
+
+    It imports the modules ``preload``, too, so that each worker has them from the beginning; they must start no thread.
+    ``variables`` are set in its environment, whatever is there.
+    """
     if sys.platform != "linux" or not hasattr(os, "pidfd_open") or not sys.executable:
         _give_up("workers can be spawned on Linux only, by a Python that knows pidfds and sys.executable")
     try:
@@ -35,9 +41,9 @@ def begin_process(blas_threads: int | None) -> Begun:
     with theirs:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "triort._node.template", str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-P", "-m", "triort._node.template", str(theirs.fileno()), str(os.getpid()), *preload],
                 stdin=subprocess.DEVNULL,
-                env=_environment(blas_threads),
+                env={**_environment(blas_threads), **(variables or {})},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # by the new process itself, before Python starts: no moment for a Ctrl-C
             )
@@ -58,6 +64,7 @@ class EarlyTemplate:
 
     def __init__(self, begun: Begun) -> None:
         self._begun: Begun | None = begun
+        self.pid = begun[0].pid
 
     def take(self) -> Begun | None:
         """The process, which is the caller's from now on; None if somebody has it."""
@@ -66,9 +73,12 @@ class EarlyTemplate:
 
 
 @contextmanager
-def open_early_template(blas_threads: int | None) -> Iterator[EarlyTemplate]:
-    """Begin a template now; it is killed at the end of the context if nobody has taken it. Raises `StartupError`."""
-    early = EarlyTemplate(begin_process(blas_threads))
+def open_early_template(
+    blas_threads: int | None, *, preload: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> Iterator[EarlyTemplate]:
+    """Begin a template now; it is killed at the end of the context if nobody has taken it. Raises `StartupError`. See
+    `begin_process` for the arguments."""
+    early = EarlyTemplate(begin_process(blas_threads, preload=preload, variables=variables))
     try:
         yield early
     finally:
