@@ -30,13 +30,16 @@ def show_print(message: Print) -> None:
 
 
 def show_log(message: Log) -> None:
-    """Hand a task's record to the logger of its name, if that is enabled for its level.
-
-    The record has the attributes ``task_name`` and ``log_context``, and each key of the context that is free.
-    """
+    """Hand a task's record to the logger of its name, if that is enabled for its level."""
     logger = logging.getLogger(message.logger)
-    if not logger.isEnabledFor(message.level):
-        return
+    if logger.isEnabledFor(message.level):
+        logger.handle(make_record(message))
+
+
+def make_record(message: Log) -> logging.LogRecord:
+    """A task's record. It has the attributes ``task_name`` and ``log_context``, and each key of the context that is
+    free."""
+    file = message.path.rpartition("/")[2]
     record = logging.makeLogRecord(
         {
             "name": message.logger,
@@ -46,7 +49,8 @@ def show_log(message: Log) -> None:
             "created": message.created,
             "msecs": (message.created - int(message.created)) * 1000,
             "pathname": message.path,
-            "filename": message.path.rpartition("/")[2],
+            "filename": file,
+            "module": file.removesuffix(".py"),
             "lineno": message.line,
             "funcName": message.function,
             "exc_text": message.exception,
@@ -56,7 +60,7 @@ def show_log(message: Log) -> None:
     )
     for key, value in message.context.items():
         record.__dict__.setdefault(key, value)
-    logger.handle(record)
+    return record
 
 
 def log_level_wanted() -> int:

@@ -74,17 +74,16 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         if address is None and ip is not None:
             address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         try:
-            self.conn = (
-                self._start(check_num_workers(max(num_workers, -1)), num_blas_threads) if address is None else None
-            )
-            if address is not None:
+            if address is None:
+                self._start_cluster(check_num_workers(max(num_workers, -1)), num_blas_threads)
+            else:
                 self.conn = ClientLoop(partial(open_client, address), f"triort client of {address}")
         except BaseException:
             self._end()
             raise
         _open.add(self)
 
-    def _start(self, num_workers: int, num_blas_threads: int) -> None:
+    def _start_cluster(self, num_workers: int, num_blas_threads: int) -> None:
         if type(num_blas_threads) is not int or num_blas_threads < 1:
             raise UsageError(f"num_blas_threads is a number of threads, not {num_blas_threads!r}")
         with open_workers_template(num_blas_threads) as early:

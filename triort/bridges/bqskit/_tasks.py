@@ -23,7 +23,7 @@ from triort.bridges.bqskit._logs import set_level
 from triort.bridges.bqskit._runtime import install
 from triort.bridges.bqskit._setup import ImportPaths, Setup
 from triort.bridges.bqskit._state import TaskFunction, TaskState, set_current_state
-from triort.bridges.bqskit._wire import RESULT, decode_message, encode_message
+from triort.bridges.bqskit._wire import Kind, decode_message, encode_message
 
 _namespace: dict[str, Callable[..., Coroutine[Any, Any, Any]]] = {}
 exec(
@@ -78,7 +78,7 @@ class Compilation:
         """Run it; for the worker."""
         task = decode_message(data)[1] if self.is_message else payload.loads(bytes(data))
         value = await _run_function(self, task.run, (), {})
-        return encode_message(RESULT, value) if self.is_message else value
+        return encode_message(Kind.RESULT, value) if self.is_message else value
 
     def child(self, func: Callable[..., Any]) -> BqskitTask:
         """A function that the task submits."""

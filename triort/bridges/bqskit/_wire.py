@@ -8,28 +8,34 @@ has to be known of it is taken from its pickle by `skim`, for which everything u
 from __future__ import annotations
 
 import io
+import logging
 import pickle
 import struct
 import uuid
 from typing import Any, ClassVar
 
-from bqskit.compiler.status import CompilationStatus
-from bqskit.runtime.message import RuntimeMessage
+from bqskit.compiler.status import CompilationStatus as Status
+from bqskit.runtime.message import RuntimeMessage as Kind
 
 from triort._model.errors import ProtocolError
 from triort._model.limits import GATEWAY_MESSAGE_BYTES_MAX
 
-RESULT = RuntimeMessage.RESULT
+__all__ = ["Frames", "Kind", "Shell", "Status", "decode_message", "encode_message", "encode_record", "framed", "skim"]
 
 _LONG = -1
 
 
-def encode_message(kind: RuntimeMessage, content: Any) -> bytes:
+def encode_message(kind: Kind, content: Any) -> bytes:
     """A message, without its frame."""
     return pickle.dumps((kind, content))
 
 
-def decode_message(data: bytes) -> tuple[RuntimeMessage, Any]:
+def encode_record(record: logging.LogRecord) -> bytes:
+    """The message that carries a log record."""
+    return encode_message(Kind.LOG, pickle.dumps(record))
+
+
+def decode_message(data: bytes) -> tuple[Kind, Any]:
     """A message, whole; raises whatever unpickling raises."""
     kind, content = pickle.loads(data)
     return kind, content
@@ -107,7 +113,7 @@ class Shell:
 
 def _member(kind: Any, name: str) -> Any:
     """What `getattr` would give: some Pythons pickle members of an enumeration as a call of that."""
-    return kind[name] if kind in (RuntimeMessage, CompilationStatus, uuid.SafeUUID) else Shell()
+    return kind[name] if kind in (Kind, Status, uuid.SafeUUID) else Shell()
 
 
 class _Skimmer(pickle.Unpickler):
@@ -115,8 +121,8 @@ class _Skimmer(pickle.Unpickler):
 
     _known: ClassVar = {
         ("builtins", "getattr"): _member,
-        ("bqskit.runtime.message", "RuntimeMessage"): RuntimeMessage,
-        ("bqskit.compiler.status", "CompilationStatus"): CompilationStatus,
+        ("bqskit.runtime.message", "RuntimeMessage"): Kind,
+        ("bqskit.compiler.status", "CompilationStatus"): Status,
         ("uuid", "UUID"): uuid.UUID,
         ("uuid", "SafeUUID"): uuid.SafeUUID,
     }
@@ -130,13 +136,13 @@ class _Skimmer(pickle.Unpickler):
         return Shell()
 
 
-def skim(data: bytes) -> tuple[RuntimeMessage, Any]:
+def skim(data: bytes) -> tuple[Kind, Any]:
     """A message whose content is a shell where it is of no class known here; raises `ProtocolError`. Imports nothing,
     and runs no code of the sender's."""
     try:
         kind, content = _Skimmer(io.BytesIO(data)).load()
     except Exception as exc:  # there is no list of what a broken pickle may raise
         raise ProtocolError(f"a message that cannot be read ({type(exc).__name__})") from exc
-    if not isinstance(kind, RuntimeMessage):
+    if not isinstance(kind, Kind):
         raise ProtocolError("a message without a kind")
     return kind, content
