@@ -22,6 +22,7 @@ BOUND_S = 30.0
 WATCHED = str(Path(__file__).with_name("watched_command.py"))
 MODULES = {
     "triort": "triort._cli.main",
+    "triort-bqskit-server": "triort._cli.bqskit_server",
     "triort-manager": "triort._cli.manager",
     "triort-server": "triort._cli.server",
     "triort-worker": "triort._cli.worker",

@@ -35,28 +35,20 @@ logger = logging.getLogger("triort.bqskit")
 class Gateway:
     """Serves BQSKit's clients by a client of a triort cluster."""
 
-    def __init__(self, client: Client, port: int) -> None:
+    def __init__(self, client: Client, listeners: list[trio.SocketListener]) -> None:
         self.client = client
-        self.port = port
-        """The real one, once `serve` listens."""
+        self.listeners = listeners
+        self.port = int(listeners[0].socket.getsockname()[1])
         self.uid = os.geteuid()
         self.owners: dict[Job, GatewayClient] = {}
         """Whose log records are whose."""
         self._num_clients = 0
 
     async def serve(self, on_listening: Callable[[Gateway], None]) -> None:
-        """Serve until cancelled. Raises `StartupError` when the port is not free, and `ConnectionLost` when the cluster
-        is lost."""
-        if not sys.platform.startswith("linux"):
-            raise StartupError("the gateway runs on Linux only: elsewhere it cannot tell whose process connects")
+        """Serve until cancelled. Raises `ConnectionLost` when the cluster is lost."""
         self.client._session.show = self._show
-        try:
-            listeners = await trio.open_tcp_listeners(self.port, host=HOST)
-        except OSError as exc:
-            raise StartupError(f"cannot listen on {HOST}:{self.port}: {exc.strerror or exc}") from exc
-        self.port = listeners[0].socket.getsockname()[1]
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(trio.serve_listeners, self._serve_connection, listeners))
+            await nursery.start(partial(trio.serve_listeners, self._serve_connection, self.listeners))
             on_listening(self)
 
     def _show(self, message: Print | Log) -> None:
@@ -96,3 +88,13 @@ class Gateway:
         if uid == self.uid:
             return None
         return f"it belongs to {'nobody' if uid is None else f'uid {uid}'}, and only uid {self.uid} is served"
+
+
+async def listen(port: int) -> list[trio.SocketListener]:
+    """Listen on loopback; raises `StartupError` when the port is not free."""
+    if not sys.platform.startswith("linux"):
+        raise StartupError("the gateway runs on Linux only: elsewhere it cannot tell whose process connects")
+    try:
+        return await trio.open_tcp_listeners(port, host=HOST)
+    except OSError as exc:
+        raise StartupError(f"cannot listen on {HOST}:{port}: {exc.strerror or exc}") from exc

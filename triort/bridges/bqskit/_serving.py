@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from triort._client.opening import open_client
 from triort.bridges.bqskit._compilations import open_own_cluster, open_workers_template
-from triort.bridges.bqskit._gateway import Gateway
+from triort.bridges.bqskit._gateway import Gateway, listen
 
 
 async def serve_gateway(
@@ -18,10 +18,12 @@ async def serve_gateway(
 ) -> None:
     """Serve BQSKit's clients at this port until cancelled, by a cluster of one's own or the one at ``address``. Raises
     `StartupError`, `UsageError`, and `ConnectionLost` when the cluster is lost."""
-    if address is not None:
-        async with open_client(address) as client:
-            await Gateway(client, port).serve(on_listening)
-    else:
+    listeners = await listen(port)  # first: who starts a second one hears of it at once
+    async with listeners[0]:
+        if address is not None:
+            async with open_client(address) as client:
+                await Gateway(client, listeners).serve(on_listening)
+            return
         with open_workers_template(blas_threads) as early:
             async with open_own_cluster(num_workers, blas_threads, early) as client:
-                await Gateway(client, port).serve(on_listening)
+                await Gateway(client, listeners).serve(on_listening)
