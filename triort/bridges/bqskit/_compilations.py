@@ -30,7 +30,7 @@ def open_workers_template(blas_threads: int) -> Iterator[EarlyTemplate]:
 @asynccontextmanager
 async def open_own_cluster(num_workers: int, blas_threads: int, template: EarlyTemplate) -> AsyncIterator[Client]:
     """A cluster in this loop, over this template."""
-    async with serve_cluster(num_workers, blas_threads, None, template) as client:
+    async with serve_cluster(num_workers, blas_threads, None, template, watches_loop=False) as client:
         yield client
 
 
