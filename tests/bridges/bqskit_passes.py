@@ -198,3 +198,8 @@ async def log_levels(depth: int) -> None:
         logging.getLogger(name).log(level, "%s at %d", logging.getLevelName(level), depth)
     if depth < 2:
         await get_runtime().submit(log_levels, depth + 1, log_context={f"level{depth}": "yes"})
+
+
+async def leaver() -> None:
+    """What no task should do."""
+    raise SystemExit(3)

@@ -1,4 +1,4 @@
-"""BQSKit's programs give the same on triort as on BQSKit's own runtime; a small share of ``tests.benchmarks.bqskit``."""
+"""BQSKit's programs give on triort what they give on BQSKit's own runtime; a share of ``tests.benchmarks.bqskit``."""
 
 import pytest
 

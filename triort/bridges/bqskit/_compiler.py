@@ -9,8 +9,8 @@ from __future__ import annotations
 import atexit
 import logging
 import uuid
-import weakref
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, NoReturn
@@ -32,7 +32,7 @@ from triort.bridges.bqskit._setup import Setup, own_paths
 from triort.bridges.bqskit._tasks import Compilation
 
 _logger = logging.getLogger(__name__)
-_open: weakref.WeakSet[Compiler] = weakref.WeakSet()
+_open: set[Compiler] = set()
 
 
 class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
@@ -70,7 +70,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         self.conn: Any = None
         self._jobs: dict[uuid.UUID, Job] = {}
         self._paths = own_paths()
-        self._handler = _show_own_log(runtime_log_level)
+        self._hide_log = _show_own_log(runtime_log_level)
         if address is None and ip is not None:
             address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         try:
@@ -208,27 +208,27 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         self.p = None
         self._jobs.clear()
         _open.discard(self)
-        if self._handler is not None:
-            logging.getLogger("triort").removeHandler(self._handler)
-            self._handler = None
+        self._hide_log()
 
 
 async def _wait_ended(client: Client, job: Job) -> None:
     await job._wait_ended()
 
 
-def _show_own_log(level: int) -> logging.Handler | None:
-    """Show what triort's own loggers say from this level on; warnings and worse are shown anyway."""
-    logger = logging.getLogger("triort")
-    if level >= logging.WARNING:
-        return None
-    handler = logging.StreamHandler()
-    handler.setLevel(level)
-    handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d - %(levelname)-8s | %(message)s", "%H:%M:%S"))
-    logger.addHandler(handler)
-    if not 0 < logger.level <= level:
-        logger.setLevel(max(level, 1))
-    return handler
+def _show_own_log(level: int) -> Callable[[], None]:
+    """Show what triort's own loggers say from this level on, until what this returns is called; warnings and worse are
+    shown anyway."""
+    undo = ExitStack()
+    if level < logging.WARNING:
+        logger = logging.getLogger("triort")
+        handler = logging.StreamHandler()
+        handler.setLevel(level)
+        handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d - %(levelname)-8s | %(message)s", "%H:%M:%S"))
+        logger.addHandler(handler)
+        undo.callback(logger.removeHandler, handler)
+        undo.callback(logger.setLevel, logger.level)
+        logger.setLevel(min(logger.getEffectiveLevel(), max(level, 1)))
+    return undo.close
 
 
 @atexit.register

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, cast
 
 import bqskit.runtime.worker
@@ -15,8 +16,10 @@ import msgspec
 from bqskit.runtime.future import RuntimeFuture
 
 from triort._model.errors import UsageError
+from triort._model.ids import Digest, JobId
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Options, TaskSpec
+from triort._node.functions import FUNCTIONS_MAX
 from triort._node.futures import Future
 from triort._node.options import check_options
 from triort._node.runtime import get_runtime
@@ -34,6 +37,7 @@ class BqskitRuntime:
 
     def __init__(self) -> None:
         self._mailbox_ids = itertools.count()
+        self._digests: dict[tuple[JobId, int], tuple[Any, Digest]] = {}
 
     @property
     def _id(self) -> int:
@@ -117,7 +121,7 @@ class BqskitRuntime:
         worker, parent = state.worker, state.running
         above = parent.attempt.spec
         try:
-            digest = worker.functions.dump(above.job, state.function.child(fn))
+            digest = self._digest_of(fn, state)
             dumped, _ = payload.dump_calls(fn, calls, kwargs, worker.conn.store)
         except UsageError as exc:
             if isinstance(exc.__cause__, NotImplementedError):  # that is what a future says that is to be pickled
@@ -134,6 +138,21 @@ class BqskitRuntime:
             inner._open[index] = worker.core.submit(parent, spec, data, inner, index, None)
         worker.notice()
         return TaskFuture(next(self._mailbox_ids), state, inner)
+
+    def _digest_of(self, fn: Callable[..., Any], state: TaskState) -> Digest:
+        """As `Functions.dump`, which does not know that what stands around a plain function is the same in all of a
+        job."""
+        job, functions = state.running.attempt.spec.job, state.worker.functions
+        if type(fn) is not FunctionType or fn.__closure__ is not None:
+            return functions.dump(job, state.function.child(fn))
+        known = self._digests.get((job, id(fn)))
+        if known is not None and known[0] is fn and known[1] in functions.blobs.get(job, ()):
+            return known[1]
+        digest = functions.dump(job, state.function.child(fn))
+        if len(self._digests) >= FUNCTIONS_MAX:
+            self._digests.clear()
+        self._digests[job, id(fn)] = (fn, digest)
+        return digest
 
 
 _runtime = BqskitRuntime()
