@@ -177,6 +177,18 @@ def test_ctrl_c_ends_a_compilation_and_all_processes(tmp_path: Path, ending: str
     assert b"KeyboardInterrupt" in errors
 
 
+def test_ctrl_c_closes_a_compiler_that_waits():
+    before = psutil.Process().children(recursive=True)
+    compiler = Compiler(num_workers=2)
+    task = compiler.submit(Circuit(1), call(passes.leave_children, os.devnull + "/never"))
+    timer = threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        compiler.result(task)
+    timer.join()
+    assert psutil.Process().children(recursive=True) == before
+
+
 def test_several_compilers_share_a_running_server():
     with open_commands() as commands:
         *_, port_text = commands.small_tree()

@@ -150,13 +150,16 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         """Wait for the compilation and return its circuit; with ``request_data`` a pair with its data.
 
         Raises `RuntimeError` with the traceback in its text when it has failed; its cause is what was raised there.
-        Other compilations are not concerned, and this compiler can be used on.
+        Other compilations are not concerned, and this compiler can be used on. Ctrl-C closes it, as it does in BQSKit.
         """
         job = self._job(task_id)
         try:
             self._loop.start(_wait_ended, job).result()
             self._jobs.pop(task_id, None)
             return job._value()
+        except KeyboardInterrupt:
+            self.close()
+            raise
         except Exception as exc:  # whatever the task has raised
             self._jobs.pop(task_id, None)
             raise RuntimeError(error_text(exc)) from exc
@@ -177,14 +180,8 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         max_logging_depth: int = -1,
         data: MutableMapping[str, Any] | None = None,
     ) -> Any:
-        """Start a compilation and wait for its result; see `submit` and `result`. Ctrl-C cancels it."""
-        task_id = self.submit(circuit, workflow, request_data, logging_level, max_logging_depth, data)
-        try:
-            return self.result(task_id)
-        except KeyboardInterrupt:
-            if self.conn is not None and task_id in self._jobs:
-                self.cancel(task_id)
-            raise
+        """Start a compilation and wait for its result; see `submit` and `result`."""
+        return self.result(self.submit(circuit, workflow, request_data, logging_level, max_logging_depth, data))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Compiler belongs to its process and cannot be pickled")
