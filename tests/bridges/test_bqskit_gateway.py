@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import signal
 import socket
 import struct
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from multiprocessing.connection import Client as Connect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +98,26 @@ def test_clients_do_not_disturb_each_other(gateway):
         assert len(one.result(first)[1]["out"]) == 20
 
 
+def test_ctrl_c_in_a_client_that_waits_ends_it_and_its_compilation(gateway, tmp_path: Path):
+    mark = tmp_path / "started"
+    script = (
+        "import sys\nfrom bqskit import Circuit\nfrom bqskit.compiler import Compiler\n"
+        "from tests.bridges.bqskit_passes import Call, leave_children\n"
+        "with Compiler('127.0.0.1', int(sys.argv[1])) as compiler:\n"
+        "    work = [Call(leave_children, path) for path in (sys.argv[2], '/dev/null/never')]\n"
+        "    compiler.compile(Circuit(1), work)\n"
+    )
+    command = [sys.executable, "-c", script, gateway.port_there(), str(mark)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 40
+        while not mark.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in errors
+
+
 def test_what_is_no_client_of_bqskits_is_dropped(gateway):
     port = int(gateway.port_there())
     for data in (b"GET / HTTP/1.1\r\n\r\n", struct.pack("!i", 3) + b"abc", struct.pack("!i", 1 << 24)):
@@ -129,6 +151,19 @@ def test_it_can_use_a_running_server():
             _, data = compiler.compile(Circuit(1), work(passes.two_levels, 2), True)
             assert data["out"] == [[0, 1], [1, 4]]
         assert gateway.end(signal.SIGTERM) == (0, "", "")
+
+
+def test_it_ends_with_one_line_when_the_server_that_it_uses_is_gone():
+    with open_commands() as commands:
+        server, *_, port = commands.small_tree()
+        gateway = commands.start(PROG, "--connect", f"127.0.0.1:{port}", "-p", "0")
+        with Compiler("127.0.0.1", int(gateway.port())) as compiler:
+            server.end(signal.SIGTERM)
+            with pytest.raises(RuntimeError):
+                compiler.compile(Circuit(1), work(passes.pair, 1))
+        code, out, err = gateway.end()
+        assert (code, out) == (1, "")
+        assert re.fullmatch(rf"{PROG}: error: [^\n]*closed the connection[^\n]*\n", err)
 
 
 @pytest.mark.parametrize(

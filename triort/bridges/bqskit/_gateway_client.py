@@ -27,6 +27,9 @@ from triort.bridges.bqskit._wire import Frames, Kind, Shell, Status, encode_mess
 if TYPE_CHECKING:
     from triort.bridges.bqskit._gateway import Gateway
 
+Received = tuple[Kind, Any, bytes]
+"""A message as far as it is read here, and as it was sent."""
+
 
 class Leave(Exception):
     """The client is gone, or has said that it goes."""
@@ -58,13 +61,13 @@ class GatewayClient:
             first, *more = await self._receive()
             await self._connect(first)
         self._frames.bytes_max = GATEWAY_MESSAGE_BYTES_MAX
-        to_handle, messages = trio.open_memory_channel[bytes](0)
+        to_handle, messages = trio.open_memory_channel[Received](0)
         error: Exception | None = None
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._read, more, to_handle)
-                async for data in messages:
-                    await self._handle(data)
+                async for received in messages:
+                    await self._handle(*received)
         except* (Leave, ProtocolError, ConnectionLost, OSError, trio.BrokenResourceError, trio.TooSlowError) as group:
             error = _first(group)
         finally:
@@ -75,11 +78,14 @@ class GatewayClient:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    async def _read(self, messages: list[bytes], to_handle: trio.MemorySendChannel[bytes]) -> None:
-        """Read on while an answer is awaited, so that the end of the client is seen."""
+    async def _read(self, messages: list[bytes], to_handle: trio.MemorySendChannel[Received]) -> None:
+        """Read on while an answer is awaited: a client that is interrupted meanwhile says that it goes, and waits."""
         while True:
             for data in messages:
-                await to_handle.send(data)
+                kind, content = skim(data)
+                if kind is Kind.DISCONNECT:
+                    raise Leave
+                await to_handle.send((kind, content, data))
             messages = await self._receive()
 
     async def _receive(self) -> list[bytes]:
@@ -101,12 +107,9 @@ class GatewayClient:
         self._paths = ImportPaths(tuple(paths))
         await self._answer(Kind.READY, None)
 
-    async def _handle(self, data: bytes) -> None:
-        kind, content = skim(data)
+    async def _handle(self, kind: Kind, content: Any, data: bytes) -> None:
         if kind is Kind.SUBMIT:
             self._submit(data, content)
-        elif kind is Kind.DISCONNECT:
-            raise Leave
         elif not isinstance(content, uuid.UUID):
             raise ProtocolError(f"a message {kind.name} without the id of a task")
         elif kind is Kind.STATUS:
