@@ -4,22 +4,20 @@ The bridge sits in places of BQSKit's runtime that are not documented, and that 
 releases that it has been tested with are taken.
 """
 
-import importlib.metadata
-import importlib.util
+import importlib
 
 TESTED = "1.2"
 
 
 def check_bqskit() -> None:
     """Raises `ImportError` in one line."""
-    if importlib.util.find_spec("bqskit") is None:
-        raise ImportError("triort.bridges.bqskit needs BQSKit: pip install 'triort[bqskit]'", name="bqskit")
     try:
-        version = importlib.metadata.version("bqskit")
-    except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
+        module = importlib.import_module("bqskit")
+    except ModuleNotFoundError as exc:
+        if exc.name != "bqskit":
+            raise
+        raise ImportError("triort.bridges.bqskit needs BQSKit: pip install 'triort[bqskit]'", name="bqskit") from None
+    version = str(getattr(module, "__version__", "unknown"))
     if version != TESTED and not version.startswith(f"{TESTED}."):
-        raise ImportError(
-            f"triort.bridges.bqskit was made for BQSKit {TESTED}, and this is {version}: pip install 'triort[bqskit]'",
-            name="bqskit",
-        )
+        text = f"triort.bridges.bqskit was made for BQSKit {TESTED}, not {version}: pip install 'triort[bqskit]'"
+        raise ImportError(text, name="bqskit")

@@ -29,8 +29,9 @@ def open_workers_template(blas_threads: int) -> Iterator[EarlyTemplate]:
 
 @asynccontextmanager
 async def open_own_cluster(num_workers: int, blas_threads: int, template: EarlyTemplate) -> AsyncIterator[Client]:
-    """A cluster in this loop, over this template."""
-    async with serve_cluster(num_workers, blas_threads, None, template, watches_loop=False) as client:
+    """A cluster in this loop, over this template. Its workers may have any memory, as BQSKit's have: a single one may
+    need more than its share for a while."""
+    async with serve_cluster(num_workers, blas_threads, 0, template, watches_loop=False) as client:
         yield client
 
 
