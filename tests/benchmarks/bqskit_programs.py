@@ -118,9 +118,8 @@ def digest(circuit: Circuit) -> str:
 
 PROGRAMS: dict[str, Callable[[Any], Made]] = {
     "workflow": run_workflow,
-    **{f"adder-{level}": compile_adder(4, level) for level in (1, 2, 3)},
-    **{f"unitary3-{level}": compile_unitary(3, level) for level in (1, 2, 3)},
-    **{f"unitary4-{level}": compile_unitary(4, level) for level in (1, 2, 3)},
+    **{f"adder{2 * bits + 1}-{level}": compile_adder(bits, level) for bits in (2, 4) for level in (1, 2, 3)},
+    **{f"unitary{qubits}-{level}": compile_unitary(qubits, level) for qubits in (3, 4) for level in (1, 2, 3)},
 }
 
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"bqskit\.|scipy\.|numpy\.")
