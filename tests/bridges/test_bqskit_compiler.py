@@ -207,5 +207,11 @@ def test_where_no_server_is_one_line_says_so(monkeypatch):
     monkeypatch.setattr("triort._client.opening.DIAL_S", 0.2)
     with pytest.raises(triort.StartupError, match=r"^[^\n]*127\.0\.0\.1:9\b[^\n]*$"):
         Compiler("127.0.0.1", 9)
-    with pytest.raises(triort.UsageError, match="num_workers is at least 1"):
-        Compiler(num_workers=0)
+    for arguments, text in (
+        ({"num_workers": 0}, "num_workers is at least 1"),
+        ({"num_blas_threads": 0}, "num_blas_threads is a number of threads"),
+        ({"ip": "localhost", "address": "localhost"}, "named once"),
+        ({"address": "localhost:port"}, "port"),
+    ):
+        with pytest.raises(triort.UsageError, match=text):
+            Compiler(**arguments)

@@ -70,8 +70,10 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         self.conn: Any = None
         self._jobs: dict[uuid.UUID, Job] = {}
         self._paths = own_paths()
+        if address is not None and ip is not None:
+            raise UsageError("a server is named once: by ip and port, or by address")
         self._hide_log = _show_own_log(runtime_log_level)
-        if address is None and ip is not None:
+        if ip is not None:
             address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
         try:
             if address is None:
