@@ -21,8 +21,8 @@ BLOCK = re.compile(r"(?:^<!-- from: (?P<file>\S+) -->\n)?^```python\n(?P<text>.*
 
 SAYS: dict[str, tuple[list[str], str]] = {
     "as_they_come": (["--size", "4"], "all: True\nin batches: True\nfirst: 0 0.0\n"),
+    "bqskit_passes": (["--size", "3"], "gates in all blocks: 9 of 9\ncompiled, and the same: True\n"),
     "dask_arrays": (["--size", "10000"], "spread: 288.675\nthe same without triort: True\n"),
-    "bqskit_passes": (["--size", "4"], "gates in all blocks: 13 of 13\ncompiled, and the same: True\n"),
     "detached": (["--size", "100"], "running\nprimes below 100: 25\nand now it is forgotten\n"),
     "errors": (
         ["--size", "3"],
