@@ -120,6 +120,10 @@ def get_state(_: Any = None) -> tuple[Any, int]:
     return STATE.get("value"), STATE.get("calls", 0)
 
 
+def get_size(_: Any = None) -> tuple[int, int]:
+    return len(STATE["value"]), STATE["calls"]
+
+
 def fail_in_initializer() -> None:
     raise ValueError("not today")
 

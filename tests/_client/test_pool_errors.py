@@ -107,6 +107,24 @@ def test_an_initializer_is_called_once_in_each_worker_before_its_first_call():
     assert set(states) == {("ready", 1)}
 
 
+def test_a_large_initializer_travels_once_and_not_with_each_call():
+    big = bytes(3_000_000)
+    with triort.Executor(2, initializer=pool_tasks.set_state, initargs=(big,)) as pool:
+        began = time.monotonic()
+        assert set(pool.map(pool_tasks.get_size, range(300))) == {(len(big), 1)}
+        took_s = time.monotonic() - began
+        assert pool.submit(pool_tasks.in_a_task, pool_tasks.nested_map).result(LONG_S) == [0, 1, 4, 9, 16] * 2
+    assert took_s < 30
+    assert [each for each in os.listdir("/proc/self/fd") if "triort-setup" in _target(each)] == []
+
+
+def _target(descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except FileNotFoundError:
+        return ""
+
+
 def test_an_initializer_that_fails_breaks_the_pool(caplog):
     pool = triort.Executor(2, initializer=pool_tasks.fail_in_initializer)
     with caplog.at_level(logging.CRITICAL, "concurrent.futures"):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests._core.makers import BOSS, Node, outcomes, returned, submit
+from tests._core.makers import BOSS, Node, make_attempt, outcomes, returned, submit
 from triort._core.placement import distinct_name
 from triort._model.messages import DrainReply, DrainRequest, Lost, Shutdown, Submit, Waiting, Want
 
@@ -196,3 +196,42 @@ def test_names_are_distinct_below_one_boss() -> None:
     assert (employee.name, employee.link.name) == ("m0-2", "m0-2")
     assert distinct_name("m0", node.core.employees) == "m0-3"
     assert distinct_name("m1", node.core.employees) == "m1"
+
+
+def with_limited_workers(tasks: int, count: int = 1) -> Node:
+    node = Node(count)
+    for employee in node.core.employees:
+        employee.tasks_left = tasks
+    return node
+
+
+def test_a_worker_that_is_to_be_replaced_gets_one_task_at_a_time_and_so_many_in_all() -> None:
+    node = with_limited_workers(2)
+    node.core.placement.costs[make_attempt(1).spec.function] = 1.0
+    assert [message.addresses for message in submits(node.above(*submit(1, 2, 3)), "w0")] == [[1]]
+    assert [message.addresses for message in submits(node.below("w0", *outcomes(1)), "w0")] == [[2]]
+    assert node.core.drains.take_successors() == 0
+    assert drains(node.below("w0", *outcomes(2))) == [("w0", Shutdown())]
+    assert node.core.drains.take_successors() == 1
+    assert submits(node.below("w0", Waiting(1, 2)), "w0") == []
+    node.core.handle_disconnect("w0")
+    assert node.core.drains.take_successors() == 0
+    assert node.core.losses == 0
+
+
+def test_a_spent_worker_whose_task_waits_has_a_successor_which_the_task_may_need() -> None:
+    node = with_limited_workers(1)
+    node.above(*submit(1))
+    assert node.core.drains.take_successors() == 0
+    assert drains(node.below("w0", Waiting(1, 1))) == []
+    assert node.core.drains.take_successors() == 1
+    assert drains(node.below("w0", *outcomes(1))) == [("w0", Shutdown())]
+    assert node.core.drains.take_successors() == 0
+
+
+def test_a_spent_worker_that_dies_has_one_successor() -> None:
+    node = with_limited_workers(1)
+    node.above(*submit(1))
+    node.core.handle_disconnect("w0")
+    assert any(isinstance(message, Lost) for _, message in node.sent())
+    assert node.core.drains.take_successors() == 1

@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -49,10 +50,42 @@ class Setup:
         return _load_setup, (self.pool, self.initializer, self.initargs, self.key)
 
 
-def _load_setup(pool: str, initializer: Callable[..., object] | None, initargs: tuple[Any, ...], key: Any) -> Setup:
+@attrs.frozen(eq=False)
+class StoredSetup:
+    """A large `Setup`, which its pool keeps in a file in memory: calls say only where it is."""
+
+    pool: str
+    path: str
+    key: bytes | None
+
+    def __call__(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        if self.pool in _INITIALIZED:
+            return fn(*args, **kwargs)
+        try:
+            setup: Setup = payload.loads(Path(self.path).read_bytes())
+        except Exception as exc:  # the user's classes run here
+            raise InitializerFailed(f"the initializer cannot be loaded: {payload.describe(exc)}") from exc
+        return setup(fn, *args, **kwargs)
+
+    def __reduce__(self) -> tuple[Callable[..., StoredSetup], tuple[Any, ...]]:
+        return _load_stored, (self.pool, self.path, self.key)
+
+
+def _load_stored(pool: str, path: str, key: bytes | None) -> StoredSetup:
+    _take_key(key)
+    return StoredSetup(pool, path, key)
+
+
+def _load_setup(
+    pool: str, initializer: Callable[..., object] | None, initargs: tuple[Any, ...], key: bytes | None
+) -> Setup:
+    _take_key(key)
+    return Setup(pool, initializer, initargs, key)
+
+
+def _take_key(key: bytes | None) -> None:
     if key is not None:
         multiprocessing.current_process().authkey = key
-    return Setup(pool, initializer, initargs, key)
 
 
 def manager_key() -> bytes | None:

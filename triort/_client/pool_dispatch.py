@@ -64,7 +64,7 @@ class Dispatcher:
         self._held: deque[Call] = deque()
         self._open: dict[Call, None] = {}
         self._ended: list[Call] = []
-        self._known = KnownFunctions()
+        self._known = KnownFunctions(may_store=window.is_own)
 
     async def run(self, client: Client) -> None:
         """Serve until the pool is closed and nothing is open; raises `BrokenPool` when nothing can come any more."""
@@ -109,6 +109,10 @@ class Dispatcher:
         self._held.clear()
         self._open.clear()
         self._ended.clear()
+
+    def end(self) -> None:
+        """The thread of the pool ends."""
+        self._known.close()
 
     # -- inside --------------------------------------------------------------------------------------------------
 

@@ -113,6 +113,7 @@ class Engine:
         except BaseException as exc:  # whatever it is: who waits for results is to hear of it
             self._fail(BrokenPool(f"the cluster of this pool has failed: {describe(exc)}"), exc)
         finally:
+            self._dispatcher.end()
             EXIT.leave(self)
             self.opened.set()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from triort._client.pool_calls import Setup, run_chunk
+from triort._client.pool_calls import Setup, StoredSetup, run_chunk
 from triort._model.ids import Digest
-from triort._model.limits import POOL_FUNCTIONS_MAX
+from triort._model.limits import POOL_FUNCTIONS_MAX, POOL_SETUP_BYTES_MAX
 from triort._wire import payload
 
 _REFERENCE_BYTES = 64
@@ -38,22 +39,51 @@ class Packed:
 
 
 class KnownFunctions:
-    """The pickles of functions that travel by their names. What travels by value may be another one the next time."""
+    """The pickles of functions that travel by their names. What travels by value may be another one the next time.
 
-    def __init__(self) -> None:
+    Each call is a job of its own and brings its function along, which must not be large. So a large initializer (its
+    arguments, that is) lies in a file in memory, if the workers are on this host.
+    """
+
+    def __init__(self, *, may_store: bool) -> None:
         self._known: dict[int, tuple[Any, tuple[Digest, bytes]]] = {}
+        self._setups: dict[Setup, tuple[Digest, bytes]] = {}
+        self._may_store = may_store
+        self._files: list[int] = []
+
+    def close(self) -> None:
+        """No more calls will come."""
+        while self._files:
+            os.close(self._files.pop())
 
     def pack(self, task: Callable[..., Any]) -> tuple[Digest, bytes]:
         """Digest and pickle; raises `UsageError`."""
         known = self._known.get(id(task))
         if known is not None and known[0] is task:
             return known[1]
+        if isinstance(task, Setup):
+            return self._pack_setup(task)
         packed = payload.dump_function(task)
-        if type(task) is Setup or _is_reference(task, packed[1]):
+        if _is_reference(task, packed[1]):
             if len(self._known) >= POOL_FUNCTIONS_MAX:
                 self._known.clear()
             self._known[id(task)] = task, packed
         return packed
+
+    def _pack_setup(self, setup: Setup) -> tuple[Digest, bytes]:
+        if setup not in self._setups:
+            packed = payload.dump_function(setup)
+            if self._may_store and len(packed[1]) > POOL_SETUP_BYTES_MAX:
+                packed = payload.dump_function(StoredSetup(setup.pool, self._store(packed[1]), setup.key))
+            self._setups[setup] = packed
+        return self._setups[setup]
+
+    def _store(self, data: bytes) -> str:
+        file = os.memfd_create("triort-setup")
+        self._files.append(file)
+        with open(file, "wb", closefd=False) as stream:
+            stream.write(bytes(data))
+        return f"/proc/{os.getpid()}/fd/{file}"
 
 
 def _is_reference(task: Callable[..., Any], pickled: bytes) -> bool:

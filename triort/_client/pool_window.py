@@ -14,6 +14,8 @@ class Window:
     num_workers: int
     limit: int | None = None
     """What the user has set; it is kept exactly."""
+    is_own: bool = False
+    """Whether all workers are on this host, and this pool's own."""
     follows: bool = False
     """Whether the number of workers may change."""
     _began_at: float = 0.0
