@@ -20,7 +20,7 @@ from triort._cli.running import import_from_cwd, run_command
 from triort._model.errors import UsageError
 from triort._node.manager import Manager
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT, DEFAULT_WORKER_PORT, count_cpus
-from triort._transport.tcp import parse_endpoint
+from triort._transport.endpoints import parse_endpoint
 
 PROG = "triort-manager"
 

@@ -21,7 +21,7 @@ from triort._node.handshake import greet, make_hello
 from triort._node.machine import Basis, OwnMachine
 from triort._node.sessions import Dial, dialled, new_number
 from triort._transport.connection import Connection, RawConnection
-from triort._transport.tcp import parse_endpoint
+from triort._transport.endpoints import parse_endpoint
 
 _DEFAULT_ADDRESS = "127.0.0.1:7472"
 

@@ -18,6 +18,7 @@ import trio
 
 from triort._model.errors import ProtocolError
 from triort._model.messages import Message, Received
+from triort._model.roles import Badge
 from triort._transport.outgoing import Note
 from triort._wire.frames import weigh
 from triort._wire.shared import Store
@@ -44,7 +45,10 @@ class _Direct:
 
 
 class MemoryConnection:
-    """One end of a link made by `open_memory_pair`."""
+    """One end of a link made by `open_memory_pair`; both are in one process, so neither shows a certificate."""
+
+    host = cluster = ""
+    badge: Badge | None = None
 
     __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_note", "_outbox", "_outbox_bytes",
                  "_reader", "name", "peer", "store")  # fmt: skip
