@@ -49,24 +49,40 @@ class Access:
     named: str | os.PathLike[str] | None = None
     _place: Place | None = None
     _loaded: Credentials | None = None
+    _bad_mark: tuple[int, ...] | None = None
+    """Of a later version of the file, which could not be used."""
     _warned_at: datetime.datetime | None = None
 
     def load(self) -> Credentials:
         """Read the file, unless it is as it was; raises `AccessError` in one line.
 
-        Without one, a server or manager makes the files of a new cluster; blocks for some milliseconds then.
+        Without one, a server or manager makes the files of a new cluster; blocks for some milliseconds then. A file
+        that is gone, or cannot be used any more, changes nothing for a process that has read it before.
         """
         place = self._place = self._place or find_place(self.badge, self.named)
-        if self._loaded is None or self._loaded.mark != _mark(place.path):
-            self._loaded = self._read(place)
-        self._check_dates(self._loaded.file.span.start, self._loaded.file.span.end)
-        return self._loaded
+        loaded = self._loaded
+        if loaded is None:
+            loaded = self._loaded = self._read(place)
+        else:
+            mark = _mark(place.path)
+            if mark not in (loaded.mark, self._bad_mark):
+                loaded = self._loaded = self._read_again(place, loaded, mark)
+        self._check_dates(loaded.file.span.start, loaded.file.span.end)
+        return loaded
 
     @property
     def path(self) -> str:
         """Where the file is, for errors."""
         place = self._place or find_place(self.badge, self.named)
         return str(place.path)
+
+    def _read_again(self, place: Place, before: Credentials, mark: tuple[int, ...] | None) -> Credentials:
+        try:
+            return self._read(place)
+        except AccessError as exc:
+            self._bad_mark = mark
+            _logger.warning("%s; what was read before holds on", exc)
+            return before
 
     def _read(self, place: Place) -> Credentials:
         folder = None if self.badge is Badge.CLIENT else place.folder

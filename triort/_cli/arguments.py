@@ -82,6 +82,14 @@ def add_memory_limit(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_host(parser: argparse.ArgumentParser) -> None:
+    """The option --host."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="listen on this address; 0.0.0.0 for all (default: %(default)s, which no other machine reaches)",
+    )  # fmt: skip
+
+
 def add_access(parser: argparse.ArgumentParser, what: str) -> None:
     """The option --access."""
     parser.add_argument(

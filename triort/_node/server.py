@@ -15,12 +15,13 @@ from triort._model.errors import ProtocolError, StartupError
 from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Crashed, Log, Print, SystemError_
+from triort._model.roles import Badge
 from triort._node.arrivals import Arrival
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
 from triort._node.handshake import refuse, welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
-from triort._node.machine import Listener
+from triort._node.machine import AccessPath, Listener
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
@@ -37,7 +38,9 @@ class Server(ServerBase, ServerCore):
         ipports: the addresses and ports of the managers to connect to; empty if managers will join by themselves; None
             for a server with workers of its own.
         port: where clients connect; 0 picks a free one, None listens on nothing (embedded clusters).
-        host: the address to listen on; loopback only, until there is TLS.
+        host: the address to listen on.
+        access: the server's access file, or a folder that has it; None: as ``TRIORT_ACCESS`` says, or the user's
+            default folder. Where there are none at all, the files of a new cluster are made.
         num_workers: without ``ipports``: how many workers to spawn; -1: one for each CPU that may be used.
         name: how this node is called in logs and errors.
         blas_threads: threads that numeric libraries may use in spawned workers; None leaves it to them.
@@ -54,6 +57,7 @@ class Server(ServerBase, ServerCore):
         port: int | None = DEFAULT_SERVER_PORT,
         *,
         host: str = "127.0.0.1",
+        access: AccessPath | None = None,
         num_workers: int = -1,
         name: str = "server",
         blas_threads: int | None = 1,
@@ -61,7 +65,7 @@ class Server(ServerBase, ServerCore):
         journal: str | os.PathLike[str] | None = None,
         memory_limit: int | None = None,
     ) -> None:
-        super().__init__(name[:NAME_CHARS_MAX], host)
+        super().__init__(name[:NAME_CHARS_MAX], host, Badge.SERVER, access)
         self.ipports = None if ipports is None else list(ipports)
         self.port = None if port is None else check_port(port)
         self.num_workers = check_num_workers(num_workers)

@@ -69,6 +69,10 @@ class RawConnection(Connection, Protocol):
     def badge(self) -> Badge | None:
         """The role in the peer's certificate, once something has come; None where there is none."""
 
+    async def secure(self) -> None:
+        """Wait until what has to come before the first message is over, and `badge` is known. Raises as `receive`
+        does, and `ProtocolError` if the peer does not wait as well; a cancel loses the connection."""
+
     @property
     def is_broken(self) -> bool:
         """Whether it is known already that nothing sent now would arrive."""

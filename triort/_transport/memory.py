@@ -92,6 +92,9 @@ class MemoryConnection:
     def lift_limit(self) -> None:
         """There is none."""
 
+    async def secure(self) -> None:
+        """Nothing comes first; no checkpoint."""
+
     def send_nowait(self, message: Message, parts: Sequence[bytes] = ()) -> None:
         """Queue a message; raises `trio.ClosedResourceError` after `close`, swallows it when the peer has closed."""
         if self._is_closed:

@@ -15,10 +15,8 @@ interrupt a call on the same connection: its owner has a flag for that.
 ends inside a message. A failed send says nothing: the reader will see the same, after what had arrived before it.
 Each end is remembered, since the system reports a reset only once.
 
-**Loans.** Over a Unix socket with a `Store` large parts are lent; see `descriptors`.
-
-**What lies below.** The socket itself, or TLS on it: a `Line`. What is sent before its handshake is over waits here;
-the handshake goes on in `receive`, and the rest follows.
+**What lies below.** The socket itself (a Unix socket also lends large parts: `descriptors`), or TLS on it: a `Line`.
+What is sent before its handshake is over waits here; the handshake goes on in `receive`, and the rest follows.
 """
 
 import contextlib
@@ -68,9 +66,7 @@ class SocketConnection:
         self._read_bytes = RECEIVE_FEW_BYTES
         self._is_closed = False
         self._is_broken = False
-        self._fault: ProtocolError | None = None
-        self._end: type[trio.EndOfChannel] | type[trio.BrokenResourceError] | None = None
-        self._end_reason = ""
+        self._end: tuple[type[Exception], str] | None = None
         self._is_full = False
         self._wakeup = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -202,6 +198,15 @@ class SocketConnection:
 
     # -- receiving -----------------------------------------------------------------------------------------------
 
+    async def secure(self) -> None:
+        """Wait until the handshake of what lies below is over, if there is one."""
+        self.flush_nowait()
+        while not self._line.is_open:
+            if self._read():
+                raise ProtocolError(f"{self.name}: it speaks before it is asked")
+            if not self._line.is_open:
+                await trio.lowlevel.wait_readable(self._sock)
+
     async def receive(self) -> list[Received]:
         """Wait for messages and return those of one read, at least one. A checkpoint; a cancel loses nothing.
 
@@ -242,12 +247,10 @@ class SocketConnection:
         """The messages that one read has completed; None when there is nothing to read."""
         if self._is_closed:
             raise trio.ClosedResourceError
-        if self._fault is None and self._parser.fault is not None:
-            self._fault = ProtocolError(self._parser.fault)
-        if self._fault is not None:
-            raise type(self._fault)(f"{self.name}: {self._fault}")
         if self._end is not None:
-            raise self._end(self._end_reason)
+            raise self._end[0](self._end[1])
+        if self._parser.fault is not None:
+            self._finish(ProtocolError, self._parser.fault)
         room = self._parser.room  # read no further, so that what follows a WELCOME is left for after `lift_limit`
         size_max = self._read_bytes if room is None else max(1, min(room, self._read_bytes))
         was_open = self._line.is_open
@@ -255,27 +258,26 @@ class SocketConnection:
             data, lent = self._line.receive(size_max)
         except BlockingIOError:
             return None
-        except ProtocolError as fault:
-            self._fault = fault
-            raise type(fault)(f"{self.name}: {fault}") from None
+        except ProtocolError as error:
+            self._finish(type(error), error)
         except OSError as error:
-            self._finish(trio.BrokenResourceError, f"{self.name}: {error.strerror or error}")
+            self._finish(trio.BrokenResourceError, error.strerror or error)
         finally:
             if not was_open and self._line.is_open:
                 self.flush_nowait()
         if not data and self._parser.is_partial:
-            self._finish(trio.BrokenResourceError, f"{self.name}: the peer has gone inside a message")
+            self._finish(trio.BrokenResourceError, "the peer has gone inside a message")
         if not data:
-            self._finish(trio.EndOfChannel, f"{self.name}: the peer has closed the link")
+            self._finish(trio.EndOfChannel, "the peer has closed the link")
         self._read_bytes = RECEIVE_BYTES if len(data) >= RECEIVE_FEW_BYTES else RECEIVE_FEW_BYTES
         try:
             return self._parser.feed(data, lent)
         except ProtocolError as error:
-            raise ProtocolError(f"{self.name}: {error}") from None
+            self._finish(ProtocolError, error)
 
-    def _finish(self, end: type[trio.EndOfChannel] | type[trio.BrokenResourceError], reason: str) -> NoReturn:
-        self._end, self._end_reason = end, reason
-        raise end(reason)
+    def _finish(self, kind: type[Exception], what: object) -> NoReturn:
+        self._end = kind, f"{self.name}: {what}"
+        raise kind(self._end[1]) from None
 
     # -- the end -------------------------------------------------------------------------------------------------
 
