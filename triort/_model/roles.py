@@ -111,4 +111,4 @@ def why_not_answer(badge: Badge, role: str) -> str:
     if badge in allowed:
         return ""
     wanted = " or ".join(sorted(each.value for each in allowed)) or "nobody"
-    return f"its certificate is that of a {badge.value}, where a {role} looks for a {wanted}"
+    return f"its certificate is that of a {badge.value}, and whoever comes as {role} looks for a {wanted}"

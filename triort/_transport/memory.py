@@ -47,14 +47,15 @@ class _Direct:
 class MemoryConnection:
     """One end of a link made by `open_memory_pair`; both are in one process, so neither shows a certificate."""
 
-    host = cluster = ""
+    cluster = ""
     badge: Badge | None = None
 
     __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_note", "_outbox", "_outbox_bytes",
-                 "_reader", "name", "peer", "store")  # fmt: skip
+                 "_reader", "host", "name", "peer", "store")  # fmt: skip
 
     def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
+        self.host = ""
         self.store: Store | None = None
         self.peer = self
         self._carrier = carrier
