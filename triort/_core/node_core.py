@@ -286,7 +286,7 @@ class NodeCore:
             self.hops.give_back(boss, len(self.backlog))
         for link in self.touched:
             if not link.ended:
-                link.flush(self.outbox, self.hops.blobs, self.now)
+                self.hops.flush(link, self.outbox, self.now)
         self.touched.clear()
         if boss is not None:
             self.upstream.tell_idle(boss, idle, workers, self.outbox)
