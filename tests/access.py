@@ -20,7 +20,7 @@ def days(start: float, end: float) -> Span:
 
 
 def new_authority(cluster: str | None = None) -> Authority:
-    return make_authority(cluster or secrets.token_hex(16), span_of(30))
+    return make_authority(cluster or secrets.token_hex(16), span_of(60))
 
 
 def write_access(folder: Path, authority: Authority, *badges: Badge, span: Span | None = None) -> Path:

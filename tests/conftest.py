@@ -104,6 +104,14 @@ def access_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def audit() -> Iterator[None]:
+    """No server or manager that is started unpickles anything: see `tests/audit`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "audit"), prepend=os.pathsep)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test marked ``processes`` that leaves a process, a listener or a file descriptor behind."""

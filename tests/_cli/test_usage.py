@@ -17,7 +17,8 @@ NODES = ["triort-manager", "triort-server", "triort-worker"]
 
 
 @pytest.mark.parametrize(
-    "command", [(name,) for name in ["triort", *NODES]] + [("triort", x) for x in ("run", "demo", "status", "init", "drain")]
+    "command",
+    [(name,) for name in ["triort", *NODES]] + [("triort", x) for x in ("run", "demo", "status", "init", "drain")],
 )
 def test_help_is_there(command: tuple[str, ...]) -> None:
     done = call(*command, "--help")

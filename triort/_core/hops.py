@@ -122,8 +122,8 @@ class Hops:
                 self.cancel(attempt)
 
     def flush(self, link: Link, outbox: list[Send], now: float) -> None:
-        """Pack what is to be sent over this link. Tasks that cannot be, for their job has been forgotten here, are lost:
-        no good peer has a job end that has tasks, so nobody waits for them but who has lied."""
+        """Pack what is to be sent over this link. Tasks that cannot be, for their job has been forgotten, are lost: no
+        good peer has a job end that has tasks, so nobody waits for them but who has lied."""
         link.flush(outbox, self.blobs, now)
         if link.orphans:
             orphans, link.orphans = link.orphans, []
