@@ -3,6 +3,7 @@
 import datetime
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,3 +47,10 @@ def own_access(folder: Path) -> Iterator[Path]:
         os.environ.pop(VARIABLE)
         if before is not None:
             os.environ[VARIABLE] = before
+
+
+@contextmanager
+def temporary_access() -> Iterator[None]:
+    """`own_access` in a folder that is gone afterwards; for whole runs outside of pytest."""
+    with tempfile.TemporaryDirectory(prefix="triort-access-") as name, own_access(Path(name) / "cluster"):
+        yield

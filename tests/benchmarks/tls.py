@@ -13,16 +13,14 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
-from pathlib import Path
 
 import trio
 
 import triort
-from tests.access import own_access
+from tests.access import temporary_access
 from tests.benchmarks import tasks
 from tests.benchmarks.plain_node import without_tls
 from triort._access.access import Access
@@ -183,7 +181,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, own_access(Path(name) / "files"):
+    with temporary_access():
         found = trio.run(measure_all, options.reps, options.workers)
     if options.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
