@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(*, workers: int = 0, before: str = "", **limits: float) -> Iterator[Cluster]:
+def open_cluster(*, workers: int = 0, before: str = "", limits: Mapping[str, float] | None = None) -> Iterator[Cluster]:
     """Start it, with other limits if some are given; ``before`` is a shell's command that comes first
     (``ulimit -n 64``)."""
     with tempfile.TemporaryDirectory(prefix="triort-security-") as name:
@@ -67,7 +67,7 @@ def open_cluster(*, workers: int = 0, before: str = "", **limits: float) -> Iter
         authority = new_authority()
         files = write_access(folder / "files", authority)
         environment = {**os.environ, "TRIORT_ACCESS": str(files), "PYTHONPATH": f"{ROOT}{os.pathsep}{AUDIT}"}
-        environment[node.LIMITS] = node.as_text(limits)
+        environment[node.LIMITS] = node.as_text(limits or {})
         processes: list[subprocess.Popen[str]] = []
 
         def start(kind: str, *words: str) -> int:

@@ -117,7 +117,7 @@ _BEAT = b"".join(encode([(Beat(0), [])]))
 def run_idle(number: int) -> Figures:
     """So many clients that idle; what each takes of the server's memory, and how long others wait for an answer."""
     allow_descriptors(number + 200)
-    with open_cluster(before="ulimit -n $(ulimit -Hn)", **PATIENT) as cluster:
+    with open_cluster(before="ulimit -n $(ulimit -Hn)", limits=PATIENT) as cluster:
         credentials = Access(Badge.CLIENT, cluster.files).load()
         server = psutil.Process(cluster.server.pid)
         before_s, before = [cluster.ask() for _ in range(20)], server.memory_info().rss

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from triort._core.links import Send
+from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
 from triort._core.pulse import Role
 from triort._core.server_core import ServerCore
@@ -22,10 +22,12 @@ from triort._node.handshake import refuse, welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import AccessPath, Listener
+from triort._node.readers import Readers
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
 
+STUCK = "this client reads nothing of what it is told"
 TOO_LATE = "this client was not to be heard for too long, and its jobs have been ended; open another one"
 
 
@@ -73,6 +75,7 @@ class Server(ServerBase, ServerCore):
         self.cpus = None if cpus is None else list(cpus)
         self.journal_path = None if journal is None else os.fspath(journal)
         self.journal: Journal | None = None
+        self.readers = Readers()
         self.memory_limit = check_memory_limit(memory_limit)
         self.on_listening: Callable[[Server], None] | None = None
         """Called when all managers have started and this server listens: ``port`` is the real one then."""
@@ -130,7 +133,9 @@ class Server(ServerBase, ServerCore):
             refuse(conn, TOO_LATE)
         welcome(conn, self.name, journal=self.journal is not None)
         self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
-        self.adopt_client(self.sessions.accepted(self.machine, Role.SERVER, conn, hello), hello.client)
+        link = self.sessions.accepted(self.machine, Role.SERVER, conn, hello)
+        self.readers.watch(link)
+        self.adopt_client(link, hello.client)
 
     def adopt_client(self, conn: Connection, token: int = 0) -> None:
         """Serve a client that has been let in; ``token`` is its own number, whatever link it comes over."""
@@ -155,7 +160,19 @@ class Server(ServerBase, ServerCore):
         sends = super().flush()
         if self.journal is not None and self.jobs.ledger is not None and self.running:
             self.journal.put_nowait(*self.jobs.ledger.take_writes())
+        for conn, _, parts in sends:
+            if parts and self.readers.is_stuck(conn, sum(map(len, parts)), self.now):  # type: ignore[arg-type]
+                self.sel.put_nowait(self._give_up, conn)
         return sends
+
+    def _give_up(self, conn: Connection) -> None:
+        self.refusals.note(self.name, f"the link to {conn.name} ends: {STUCK}")
+        self.break_off(conn, STUCK)
+
+    def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
+        """Remove ``conn`` from the server."""
+        self.readers.forget(conn)  # type: ignore[arg-type]
+        super().handle_disconnect(conn, blame, reason)
 
     def _take_up(self, stored: list[tuple[JobId, bytes]]) -> None:
         """Go on with the jobs of the journal, before the first client comes."""

@@ -290,6 +290,7 @@ class SessionConnection:
                 raw.flush_nowait()
             raw.close()
         self._waiting, self._waiting_bytes = [], 0
+        self.replay.clear()
         self._tell_change()
         if self.watcher is not None:
             self.watcher.note_ended()
