@@ -138,7 +138,7 @@ async def test_without_descriptors_the_older_half_goes(hall: Hall, autojump_cloc
     assert [guest.host for guest in hall.lobby.guests] == ["h3", "h4"]
     with pytest.raises(trio.EndOfChannel):
         await conns[0].receive()
-    assert hall.complaints[0] == "h0:1 said nothing, and others wanted its place"
+    assert sorted(hall.complaints) == [f"h{n}:1 said nothing, and others wanted its place" for n in range(3)]
 
 
 async def test_an_access_that_has_ended_ends_no_node(hall: Hall, autojump_clock: MockClock) -> None:
@@ -168,6 +168,6 @@ async def test_the_log_says_who_and_why_but_not_for_ever(
     await trio.sleep(60)
     refusals.note("node", "one more")
     assert [record.getMessage() for record in caplog.records[-2:]] == [
-        f"node: {1_000 - REFUSALS_LOGGED_MAX} more were refused, of which nothing was said",
+        f"node: {1_000 - REFUSALS_LOGGED_MAX} more lines like these were left out",
         "node: one more",
     ]

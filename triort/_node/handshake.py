@@ -33,6 +33,10 @@ class Refused(StartupError):
         self.again = again
 
 
+class Stranger(StartupError):
+    """The peer is no member of this cluster, or does not take this side for one; nothing was said to it."""
+
+
 def make_hello(
     role: str,
     name: str,
@@ -61,13 +65,13 @@ async def greet(conn: RawConnection, hello: Hello) -> tuple[Welcome, list[Receiv
             await conn.secure()
             why = "" if conn.badge is None else why_not_answer(conn.badge, hello.role)
             if why:
-                raise StartupError(f"{conn.name}: {why}")
+                raise Stranger(f"{conn.name}: {why}")
             hello = msgspec.structs.replace(hello, cluster=conn.cluster)
             conn.send_nowait(hello)
             conn.flush_nowait()
             received = await conn.receive()
     except NotTrusted as exc:
-        raise StartupError(str(exc)) from None
+        raise Stranger(str(exc)) from None
     except trio.TooSlowError:
         raise StartupError(f"{conn.name} accepted the connection and said nothing for {HANDSHAKE_S} s") from None
     except (trio.EndOfChannel, trio.BrokenResourceError):

@@ -28,7 +28,7 @@ class Refusals:
         if now - self._since >= REFUSALS_WINDOW_S:
             left_out = self._count - REFUSALS_LOGGED_MAX
             if left_out > 0:
-                self.logger.log(level, "%s: %d more were refused, of which nothing was said", name, left_out)
+                self.logger.log(level, "%s: %d more lines like these were left out", name, left_out)
             self._since, self._count = now, 0
         self._count += 1
         if self._count <= REFUSALS_LOGGED_MAX:

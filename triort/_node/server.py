@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 
@@ -16,6 +17,7 @@ from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Crashed, Log, Print, SystemError_
 from triort._model.roles import Badge
+from triort._model.text import readable
 from triort._node.arrivals import Arrival
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
 from triort._node.handshake import refuse, welcome
@@ -23,6 +25,7 @@ from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import AccessPath, Listener
 from triort._node.readers import Readers
+from triort._node.refusals import Refusals
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
@@ -76,6 +79,7 @@ class Server(ServerBase, ServerCore):
         self.journal_path = None if journal is None else os.fspath(journal)
         self.journal: Journal | None = None
         self.readers = Readers()
+        self.node_errors = Refusals(self.logger)
         self.memory_limit = check_memory_limit(memory_limit)
         self.on_listening: Callable[[Server], None] | None = None
         """Called when all managers have started and this server listens: ``port`` is the real one then."""
@@ -132,7 +136,7 @@ class Server(ServerBase, ServerCore):
         if hello.client in self.jobs.leases.given_up:
             refuse(conn, TOO_LATE)
         welcome(conn, self.name, journal=self.journal is not None)
-        self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
+        self.logger.info("client %s has connected from %s", hello.name, conn.name)
         link = self.sessions.accepted(self.machine, Role.SERVER, conn, hello)
         self.readers.watch(link)
         self.adopt_client(link, hello.client)
@@ -194,5 +198,5 @@ class Server(ServerBase, ServerCore):
     def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:
         """Pass on what a job has said to its client; errors of nodes go to the log."""
         if isinstance(msg, SystemError_):
-            self.logger.error("node %s: %s", ascii(msg.node), ascii(msg.text))
+            self.node_errors.note(f"node {readable(msg.node)}", msg.text, logging.ERROR)
         super().hear(msg, payload)
