@@ -52,3 +52,15 @@ def test_new_terms_for_files_that_are_there_need_a_rotation(tmp_path: Path) -> N
     done = call("triort", "init", "--access", folder, "--address", "beta")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--rotate replaces them" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["triort-server --join -p 0", "triort-manager -n 1 -p 0", "triort status"])
+def test_files_that_others_may_read_are_refused_by_all_commands(tmp_path: Path, command: str) -> None:
+    folder = tmp_path / "files"
+    call("triort", "init", "--access", str(folder))
+    folder.chmod(0o755)
+    done = call(*command.split(), "--access", str(folder))
+    assert (done.returncode, done.stdout) == (1, "")
+    line = f"error: {folder} has mode 0755, so others may get at what is secret; use chmod 700 {folder}\n"
+    assert done.stderr.endswith(line)
+    assert done.stderr.count("\n") == 1

@@ -68,6 +68,14 @@ async def test_a_member_is_served(files: Path) -> None:
             assert (await client.status()).kind == "server"
 
 
+async def test_a_client_finds_its_server_by_the_access_file(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    async with serving(triort.Server([], 0, access=folder)) as address:
+        rotate_folder(folder, address)
+        async with triort.open_client(access=folder) as client:
+            assert (await client.status()).kind == "server"
+
+
 async def test_a_client_of_another_cluster(files: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     other = write_access(tmp_path / "b", new_authority())
     ours, theirs = (Access(Badge.CLIENT, folder).load().file.cluster for folder in (files, other))

@@ -15,7 +15,7 @@ _OTHER_AUTHORITY = frozenset({2, 7, 18, 19, 20, 21, 30, 31})
 _ROTATED = "or one of both has old access files (triort init --rotate makes new ones for all)"
 _OURS = "this side's certificate"
 
-_ALERTS = {
+ALERTS = {  # what the other side says
     "TLSV1_ALERT_UNKNOWN_CA": f"it does not know the authority of {_OURS}: it is of another cluster, {_ROTATED}",
     "TLSV1_ALERT_DECRYPT_ERROR": f"it does not know the authority of {_OURS}: it is of another cluster, {_ROTATED}",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": f"it finds {_OURS} expired; is its clock right, and the one here?",
@@ -38,8 +38,8 @@ def explain(error: ssl.SSLError, cluster: str, wanted: str | None = None) -> str
     reason = error.reason or ""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _explain_verification(error, cluster)
-    if reason in _ALERTS:
-        return _ALERTS[reason]
+    if reason in ALERTS:
+        return ALERTS[reason]
     if reason == "CALLBACK_FAILED" and wanted is not None:
         asked = wanted.partition(".")[0][:40]
         return f"it looks for the cluster {asked!a}, and this is {cluster}"

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from triort._access.access import Access, Credentials
-from triort._access.words import explain
+from triort._access.words import ALERTS, explain
 from triort._model.errors import NotTrusted, ProtocolError
 from triort._model.limits import TLS_ANSWER_BYTES_MAX, TLS_BATCH_BYTES
 from triort._model.roles import Badge
@@ -150,12 +150,23 @@ class TlsLine:
         except ssl.SSLError as error:
             if not filled:  # else the next read meets it again
                 self._fail(error)
-        grown = self._out.pending - before
-        if grown > 0 and not self.drain():
-            self._answer_bytes += grown
-            if self._answer_bytes > TLS_ANSWER_BYTES_MAX:
-                raise ProtocolError("it asks for answers of TLS and does not read them")
+        self._answer(self._out.pending - before, has_read=filled > 0)
         return filled or None
+
+    def _answer(self, grown: int, *, has_read: bool) -> None:
+        """Send what TLS itself has to say to what was read."""
+        if grown <= 0:
+            return
+        try:
+            if self.drain():
+                return
+        except OSError:
+            if has_read:  # else the next read meets it again
+                return
+            raise
+        self._answer_bytes += grown
+        if self._answer_bytes > TLS_ANSWER_BYTES_MAX:
+            raise ProtocolError("it asks for answers of TLS and does not read them")
 
     def _take_raw(self) -> None:
         room, limit = self._room, self._raw_room
@@ -196,9 +207,15 @@ class TlsLine:
             raise NotTrusted("its certificate names no role") from None
 
     def _fail(self, error: ssl.SSLError) -> None:
-        """The peer hears an alert, as far as that goes; this side says what is wrong."""
+        """The peer hears an alert, as far as that goes; this side says what is wrong.
+
+        After the handshake, records that cannot be read are no words of the peer: somebody has changed them on their
+        way, and that is a break of the connection like any other. Only an alert is the peer's own.
+        """
         try:
             self.drain()
         except OSError:
             pass
+        if self.is_open and error.reason not in ALERTS:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "what has come was changed on its way") from None
         raise NotTrusted(explain(error, self.cluster, getattr(self._tls, "wanted", None))) from None
