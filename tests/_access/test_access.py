@@ -1,5 +1,6 @@
 """Access files: where they are found, how they come to be, and what is wrong with those that cannot be used."""
 
+import datetime
 import os
 import re
 import stat
@@ -221,3 +222,29 @@ def test_the_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
     head, tail = (files / "client.pem").read_text().split(end)[1], (other / "client.pem").read_text().split(end)[0]
     (files / "client.pem").write_text(tail + end + head)
     assert "client.pem is no access file: " in refused(Badge.CLIENT, files)
+
+
+# -- while a process runs ----------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_gone_or_spoilt_changes_nothing_for_who_is_running(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = write_access(tmp_path / "a", new_authority())
+    access = Access(Badge.SERVER, files)
+    before = access.load()
+    (files / "server.pem").write_text("spoilt")
+    for _ in range(3):
+        assert access.load() is before
+    assert caplog.text.count("what was read before holds on") == 1
+    (files / "server.pem").unlink()
+    assert access.load() is before
+
+
+def test_files_that_expire_end_the_access_of_who_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    access = Access(Badge.SERVER, write_access(tmp_path / "a", new_authority()))
+    access.load()
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=61)
+    monkeypatch.setattr("triort._access.access.now", lambda: later)
+    with pytest.raises(AccessError, match="has expired"):
+        access.load()

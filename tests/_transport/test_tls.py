@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import socket
 import ssl
@@ -18,7 +17,7 @@ from tests.access import days, new_authority, write_access
 from triort._access.access import Access
 from triort._access.certificates import make_authority
 from triort._access.making import span_of
-from triort._model.errors import AccessError, NotTrusted, ProtocolError
+from triort._model.errors import NotTrusted, ProtocolError
 from triort._model.roles import Badge
 from triort._transport.sockets import SocketConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
@@ -180,27 +179,6 @@ async def test_a_rotation_is_seen_by_who_is_running(folder: Path, place: Place) 
         nursery.start_soon(far.secure)
     for conn in (near, far):
         conn.close()
-
-
-async def test_a_file_that_is_gone_or_spoilt_changes_nothing_for_who_is_running(
-    folder: Path, place: Place, caplog: pytest.LogCaptureFixture
-) -> None:
-    before = place.access.load()
-    (folder / "server.pem").write_text("spoilt")
-    for _ in range(3):
-        assert place.access.load() is before
-    assert caplog.text.count("what was read before holds on") == 1
-    (folder / "server.pem").unlink()
-    assert place.access.load() is before
-
-
-def test_own_files_that_expire_end_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    access = Access(Badge.SERVER, folder)
-    access.load()
-    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=61)
-    monkeypatch.setattr("triort._access.access.now", lambda: later)
-    with pytest.raises(AccessError, match="has expired"):
-        access.load()
 
 
 # -- strangers ---------------------------------------------------------------------------------------------------
