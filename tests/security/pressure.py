@@ -37,11 +37,12 @@ def allow_descriptors(count: int) -> None:
 
 
 def ms(seconds: list[float]) -> dict[str, float]:
-    """Median and 99th percentile."""
+    """Median, 99th percentile, and the slowest."""
     ordered = sorted(seconds)
     return {
         "median, ms": round(statistics.median(ordered) * 1e3, 1),
         "p99, ms": round(ordered[max(0, -(-len(ordered) * 99 // 100) - 1)] * 1e3, 1),
+        "slowest, ms": round(ordered[-1] * 1e3, 1),
     }
 
 
