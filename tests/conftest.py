@@ -1,4 +1,4 @@
-"""What holds for every test: those that use real processes leave nothing behind.
+"""What holds for every test: it has access to a cluster of its own, and leaves no processes behind.
 
 Around each test marked ``processes`` the state of this process is taken before and compared afterwards: its children
 (all levels), its listening sockets and its file descriptors. An orphan is no descendant any more once its parent has
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.access import own_access
 
 TOKEN = "TRIORT_TEST_TOKEN"
 SETTLE_S = 5.0
@@ -93,6 +95,21 @@ class Leftovers:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue
+
+
+@pytest.fixture(scope="session", autouse=True)
+def access_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """All tests are one cluster, and none sees what the user has."""
+    with own_access(tmp_path_factory.mktemp("access") / "cluster") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def audit() -> Iterator[None]:
+    """No server or manager that is started unpickles anything: see `tests/audit`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent / "audit"), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture(autouse=True)

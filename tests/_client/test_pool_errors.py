@@ -210,7 +210,8 @@ def test_workers_that_are_to_be_replaced_may_die_and_go_with_the_pool():
         ({"max_tasks_per_child": 1, "address": "localhost"}, triort.UsageError, "leave it out with an address"),
         ({"address": 7472}, TypeError, "address must be a str like 'HOST:PORT', not 7472"),
         ({"address": "here:there"}, triort.UsageError, "'there' in 'here:there' is not a port"),
-        ({"access": "file"}, triort.UsageError, "access is for servers on other hosts"),
+        ({"access": "file"}, triort.UsageError, "access is for a running server; name its address"),
+        ({"address": "h:1", "access": 3}, TypeError, "access must be the path of an access file, not 3"),
     ],
 )
 def test_arguments_that_make_no_sense_are_refused_in_one_line(

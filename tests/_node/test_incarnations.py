@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
+import msgspec
 import pytest
 import trio
 
+from triort._access.access import Access
 from triort._model.messages import (
     DrainReply,
     DrainRequest,
@@ -20,6 +22,7 @@ from triort._model.messages import (
     Waiting,
     Welcome,
 )
+from triort._model.roles import Badge
 from triort._node import bosses
 from triort._node.handshake import make_hello
 from triort._node.manager import Manager
@@ -42,8 +45,9 @@ class Peer:
 
     @classmethod
     async def dial(cls, port: int, **hello: Any) -> Peer:
-        peer = cls(await dial_tcp(HOST, port, timeout_s=1, max_bytes=None))
-        peer.say(make_hello(**hello))
+        badge = {"boss": Badge.SERVER, "employee": Badge.NODE, "client": Badge.CLIENT}[hello["role"]]
+        peer = cls(await dial_tcp(HOST, port, Access(badge), timeout_s=1, max_bytes=None))
+        peer.say(msgspec.structs.replace(make_hello(**hello), cluster=peer.conn.cluster))
         return peer
 
     def say(self, message: Message) -> None:
@@ -140,7 +144,9 @@ async def test_a_boss_that_goes_during_the_first_start_is_no_failure_of_the_node
     with trio.fail_after(5):
         async with running(manager):
             for number in range(3):
-                (await boss(manager)).conn.close()
+                peer = await boss(manager)
+                await peer.hear(Welcome)
+                peer.conn.close()
                 while caplog.text.count("the boss has gone before all below had started") <= number:
                     await trio.sleep(0.001)
 

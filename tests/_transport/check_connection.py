@@ -3,8 +3,13 @@
 import socket
 from pathlib import Path
 
+import trio
+
+from tests.access import new_authority, write_access
+from triort._access.access import Access
 from triort._model import messages as m
 from triort._model.ids import Address, Digest, JobId
+from triort._model.roles import Badge
 from triort._transport.connection import Connection
 from triort._transport.memory import open_memory_pair
 from triort._transport.session import SessionConnection
@@ -37,6 +42,22 @@ async def tcp_pair(_: Path) -> tuple[SocketConnection, SocketConnection]:
         return near, await accept_tcp(listeners[0], max_bytes=None)
     finally:
         close_listener(listeners[0])
+
+
+async def tls_pair(folder: Path) -> tuple[SocketConnection, SocketConnection]:
+    files = write_access(folder / "access", new_authority())
+    listeners = await listen_tcp("127.0.0.1", 0, Access(Badge.NODE, files))
+    try:
+        port = listeners[0].getsockname()[1]
+        near = await dial_tcp("127.0.0.1", port, Access(Badge.SERVER, files), timeout_s=5, max_bytes=None)
+        far = await accept_tcp(listeners[0], Access(Badge.NODE, files), max_bytes=None)
+    finally:
+        close_listener(listeners[0])
+    near.flush_nowait()
+    while near.badge is None or far.badge is None:
+        assert [*far.receive_nowait(), *near.receive_nowait()] == []
+        await trio.lowlevel.checkpoint()
+    return near, far
 
 
 def unix_sockets(folder: Path) -> tuple[socket.socket, socket.socket]:
@@ -78,6 +99,11 @@ async def session_over_tcp(folder: Path) -> Pair:
     return SessionConnection(near, 1), SessionConnection(far, 1)
 
 
+async def session_over_tls(folder: Path) -> Pair:
+    near, far = await tls_pair(folder)
+    return SessionConnection(near, 1), SessionConnection(far, 1)
+
+
 async def session_over_memory(_: Path) -> Pair:
     near, far = open_memory_pair("near", "far")
     return SessionConnection(near, 1), SessionConnection(far, 1)
@@ -85,12 +111,14 @@ async def session_over_memory(_: Path) -> Pair:
 
 TRANSPORTS = [
     tcp_pair,
+    tls_pair,
     unix_pair,
     socket_pair,
     lending_pair,
     half_lending_pair,
     memory_pair,
     session_over_tcp,
+    session_over_tls,
     session_over_memory,
 ]
 

@@ -8,12 +8,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from triort._access.access import Access
 from triort._model import messages as m
 from triort._model.errors import StartupError, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import ACCEPT_WAIT_S, DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S
+from triort._model.roles import Badge
+from triort._transport.endpoints import parse_endpoint
 from triort._transport.sockets import SocketConnection
-from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp, parse_endpoint
+from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
 
 # -- addresses ---------------------------------------------------------------------------------------------------
 
@@ -113,11 +116,16 @@ async def test_a_port_in_use_is_named() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
-async def test_only_loopback_is_listened_on_or_dialled(host: str) -> None:
-    with pytest.raises(UsageError, match=r"TLS.*SSH tunnel"):
+async def test_without_access_only_loopback_is_listened_on_or_dialled(host: str) -> None:
+    with pytest.raises(UsageError, match="not a loopback address"):
         await listen_tcp(host, 0)
-    with pytest.raises(UsageError, match=r"TLS.*SSH tunnel"):
+    with pytest.raises(UsageError, match="not a loopback address"):
         await dial_tcp(host, 1, timeout_s=5)
+
+
+async def test_with_access_any_address_may_be_named() -> None:
+    [listener] = await listen_tcp("0.0.0.0", 0, Access(Badge.SERVER))
+    close_listener(listener)
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 300])

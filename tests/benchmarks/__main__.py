@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.access import temporary_access
 from tests.benchmarks.peers.table import OTHERS, PEERS, missing
 from tests.benchmarks.report import HEADER, lines_of, summary, table_of
 from tests.benchmarks.row import Row
@@ -123,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"not installed, so left out: {', '.join(absent)}", file=sys.stderr)
     if not options.json:
         print(f"{circumstances(options)}\n\n{HEADER}", flush=True)
-    found = run(options)
+    with temporary_access():
+        found = run(options)
     print(json.dumps(as_data(options, found), indent=1) if options.json else summary(found))
     for results in found:
         for why in results.failures.values():

@@ -21,6 +21,7 @@ import trio
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import triort
+from tests.access import temporary_access
 from tests.benchmarks import tasks
 from triort._core.journal import Write
 from triort._model.ids import JobId
@@ -92,7 +93,7 @@ if __name__ == "__main__":
     parser.add_argument("--dir", type=Path, help="where the journal lies (default: a temporary directory)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.dir) as folder:
+    with tempfile.TemporaryDirectory(dir=options.dir) as folder, temporary_access():
         found = trio.run(main, options.reps, Path(folder))
     if options.json:
         print(json.dumps(found))

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from tests.access import temporary_access
 from tests.chaos.cuts import break_link, run_cuts, run_in_namespace, silence_link, stop_manager
 from tests.chaos.kills import WEIGHTS, run_kills, weights_of
 from tests.chaos.misbehaving import run_misbehaving
@@ -68,7 +69,8 @@ def main(argv: list[str]) -> int:
     parts = []
     for name in given.only or PARTS:
         print(f"{name} …", file=sys.stderr, flush=True)
-        parts.append(trio.run(PARTS[name], given))
+        with temporary_access():
+            parts.append(trio.run(PARTS[name], given))
     show(parts, as_json=given.json)
     return 0 if all(part.is_good for part in parts) else 1
 

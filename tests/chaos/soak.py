@@ -19,6 +19,7 @@ import attrs
 import trio
 
 import triort
+from tests.access import temporary_access
 from tests.chaos.cluster import Cluster, open_cluster
 from tests.chaos.kills import Killer, check_whole, tell_load, weights_of
 from tests.chaos.load import Load
@@ -135,7 +136,8 @@ def judge(settled: list[Sample], kind: str) -> tuple[bool, str]:
 def main(argv: list[str]) -> int:
     """Run it and report."""
     given = parse(argv)
-    part = trio.run(run_soak, given)
+    with temporary_access():
+        part = trio.run(run_soak, given)
     show([part], as_json=given.json)
     return 0 if part.is_good else 1
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from triort._model.errors import UsageError
 from triort._node.checks import check_num_workers, check_port
-from triort._transport.tcp import parse_endpoint
+from triort._transport.endpoints import parse_endpoint
 from triort._version import __version__
 
 EXIT_FAILED = 1
@@ -80,6 +80,21 @@ def add_memory_limit(parser: argparse.ArgumentParser) -> None:
         "--memory-limit", type=memory_size, metavar="SIZE",
         help="what each worker may have in memory, like 500M or 2G; 0: any (default: its share of this machine's)",
     )  # fmt: skip
+
+
+def add_host(parser: argparse.ArgumentParser) -> None:
+    """The option --host."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS",
+        help="listen on this address; 0.0.0.0 for all (default: %(default)s, which no other machine reaches)",
+    )  # fmt: skip
+
+
+def add_access(parser: argparse.ArgumentParser, what: str) -> None:
+    """The option --access."""
+    parser.add_argument(
+        "--access", metavar="PATH", help=f"{what} (default: $TRIORT_ACCESS, or the folder triort in ~/.config)"
+    )
 
 
 def parse_endpoints(words: Sequence[str], default_port: int) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from triort._cli.arguments import EXIT_FAILED, Parser, complain, count, port_number, worker_count
+from triort._cli.arguments import EXIT_FAILED, Parser, add_access, complain, count, port_number, worker_count
 from triort._cli.running import import_from_cwd, run_command
 from triort._node.server_base import DEFAULT_SERVER_PORT, count_cpus
 
@@ -29,6 +29,7 @@ def _parser() -> Parser:
     where.add_argument("-n", "--num-workers", type=worker_count, default=-1, metavar="N",
         help="workers to start (default: one for each CPU)")  # fmt: skip
     where.add_argument("--connect", metavar="HOST[:PORT]", help="use the workers of this triort server")
+    add_access(parser, "with --connect: a client's access file, or a folder that has it")
     add("-p", "--port", type=port_number, default=DEFAULT_SERVER_PORT, metavar="PORT",
         help="listen here; 0 picks a free port (default: %(default)s, where BQSKit's clients look)")  # fmt: skip
     add("-t", "--blas-threads", type=thread_count, metavar="N",
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     async def run() -> None:
         await _serving.serve_gateway(
-            options.port, options.num_workers, options.connect, options.blas_threads or 1, announce
+            options.port, options.num_workers, options.connect, options.access, options.blas_threads or 1, announce
         )
 
     return run_command(PROG, run, verbose=options.verbose, is_node=True)

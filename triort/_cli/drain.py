@@ -8,7 +8,7 @@ from functools import partial
 
 import trio
 
-from triort._cli.arguments import Parser
+from triort._cli.arguments import Parser, add_access
 from triort._cli.running import run_command
 from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost, TriortError, UsageError
@@ -25,7 +25,10 @@ def _parser() -> Parser:
         "runs there is over. Waits for that; Ctrl-C only stops waiting.",
     )
     parser.add_argument("node", metavar="NODE", help="its name in 'triort status', or its path: m7473/m7481")
-    parser.add_argument("--connect", metavar="HOST[:PORT]", help="the server (default: 127.0.0.1:7472)")
+    parser.add_argument(
+        "--connect", metavar="HOST[:PORT]", help="the server (default: as the access file says, or 127.0.0.1:7472)"
+    )
+    add_access(parser, "a client's access file, or a folder that has it")
     parser.add_verbose()
     return parser
 
@@ -33,11 +36,11 @@ def _parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(argv)
-    return run_command(PROG, partial(_drain, options.connect, options.node), verbose=options.verbose)
+    return run_command(PROG, partial(_drain, options.connect, options.access, options.node), verbose=options.verbose)
 
 
-async def _drain(address: str | None, node: str) -> None:
-    async with dial_client(address, STATUS_DIAL_S) as client:
+async def _drain(address: str | None, access: str | None, node: str) -> None:
+    async with dial_client(address, STATUS_DIAL_S, access) as client:
         with trio.move_on_after(STATUS_S) as scope:
             status = await client.status()
         if scope.cancelled_caught:

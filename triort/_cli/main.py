@@ -1,4 +1,4 @@
-"""The command ``triort``: demo, run, sim, status."""
+"""The command ``triort``, with those that belong to it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from triort._cli.running import mute_stdout
 COMMANDS = {
     "demo": "show a nested search on a cluster of this machine's CPUs, and how much faster it is",
     "drain": "let a manager or worker leave when what runs there is over",
+    "init": "make the access files of a cluster, or replace them by new ones",
     "run": "run a function of a file or module as a job, and print its result",
     "sim": "replay, shrink, compare and show the plans of simulated runs",
     "status": "show the node tree of a running server",

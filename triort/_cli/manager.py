@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from triort._cli.arguments import (
     EXIT_USAGE,
     Parser,
+    add_access,
+    add_host,
     add_memory_limit,
     complain,
     count,
@@ -20,7 +22,7 @@ from triort._cli.running import import_from_cwd, run_command
 from triort._model.errors import UsageError
 from triort._node.manager import Manager
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT, DEFAULT_WORKER_PORT, count_cpus
-from triort._transport.tcp import parse_endpoint
+from triort._transport.endpoints import parse_endpoint, show_endpoint
 
 PROG = "triort-manager"
 
@@ -43,6 +45,8 @@ def _parser() -> Parser:
         help=f"with -x: listen here for workers; 0 picks a free port (default: {DEFAULT_WORKER_PORT})")  # fmt: skip
     add("-x", "--only-connect", action="store_true", help="start no workers, wait for those of triort-worker")
     add_memory_limit(parser)
+    add_host(parser)
+    add_access(parser, "the access file of this node, or a folder that has it")
     parser.add_verbose()
     parser.add_version()
     return parser
@@ -56,10 +60,9 @@ def _announce(manager: Manager) -> None:
         plan = f"will wait for {workers} on 127.0.0.1:{manager.worker_port}"
     else:
         plan = f"will start {workers}"
-    place = f"{manager.host}:{manager.port}"
+    place = show_endpoint(manager.host, manager.port)
     if manager.join is not None:
-        host, port = manager.join
-        what = f"joins {f'[{host}]' if ':' in host else host}:{port}, listening for managers on {place}"
+        what = f"joins {show_endpoint(*manager.join)}, listening for managers on {place}"
     else:
         what = f"listening for its boss on {place}"
     print(f"{PROG} {manager.name}: {what}, {plan}", flush=True)
@@ -88,6 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             None if options.managers is None else parse_endpoints(options.managers, DEFAULT_MANAGER_PORT),
             DEFAULT_WORKER_PORT if options.worker_port is None else options.worker_port,
             options.only_connect,
+            host=options.host,
+            access=options.access,
             memory_limit=options.memory_limit,
             join=None if options.join is None else parse_endpoint(options.join, DEFAULT_SERVER_PORT),
         )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from triort._cli.arguments import EXIT_FAILED, EXIT_USAGE, Parser, add_memory_limit, complain, worker_count
+from triort._cli.arguments import EXIT_FAILED, EXIT_USAGE, Parser, add_access, add_memory_limit, complain, worker_count
 from triort._cli.running import import_from_cwd, mute_stdout, run_command
 from triort._client.embedded import open_cluster
 from triort._client.opening import open_client
@@ -34,7 +34,7 @@ class _Job:
         if options.connect is None:
             opened = open_cluster(options.num_workers, memory_limit=options.memory_limit)
         else:
-            opened = open_client(options.connect)
+            opened = open_client(options.connect, access=options.access)
         async with opened as client:
             try:
                 self.value = await client.run(self.function, *[read_argument(text) for text in options.args])
@@ -57,6 +57,7 @@ def _parser() -> Parser:
     where.add_argument("-n", "--num-workers", type=worker_count, default=-1, metavar="N",
         help="workers to start for it (default: one for each CPU)")  # fmt: skip
     where.add_argument("--connect", metavar="HOST[:PORT]", help="run it on this server")
+    add_access(parser, "with --connect: a client's access file, or a folder that has it")
     add_memory_limit(parser)
     add("--json", action="store_true", help="print the result as JSON")
     parser.add_verbose()

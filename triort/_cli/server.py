@@ -5,11 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from triort._cli.arguments import EXIT_USAGE, Parser, complain, count, parse_endpoints, port_number
+from triort._cli.arguments import (
+    EXIT_USAGE,
+    Parser,
+    add_access,
+    add_host,
+    complain,
+    count,
+    parse_endpoints,
+    port_number,
+)
 from triort._cli.running import run_command
 from triort._model.errors import UsageError
 from triort._node.server import Server
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT
+from triort._transport.endpoints import show_endpoint
 
 PROG = "triort-server"
 
@@ -24,6 +34,8 @@ def _parser() -> Parser:
     add("--join", action="store_true", help="connect to no managers: they will join (triort-manager --join)")
     add("--journal", metavar="FILE",
         help="keep jobs and outcomes in this file, so that a server started anew with it takes them up")  # fmt: skip
+    add_host(parser)
+    add_access(parser, "the access file of the server, or a folder that has it")
     parser.add_verbose()
     parser.add_version()
     return parser
@@ -31,8 +43,8 @@ def _parser() -> Parser:
 
 def _announce(server: Server) -> None:
     print(
-        f"{PROG}: listening for clients on {server.host}:{server.port}, with {count(server.total_workers, 'worker')} "
-        f"below {count(len(server.ipports or ()), 'manager')}",
+        f"{PROG}: listening for clients on {show_endpoint(server.host, server.port or 0)}, with "
+        f"{count(server.total_workers, 'worker')} below {count(len(server.ipports or ()), 'manager')}",
         flush=True,
     )
 
@@ -46,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = [] if options.join else options.managers or ["127.0.0.1"]
     try:
         managers = parse_endpoints(words, DEFAULT_MANAGER_PORT)
-        server = Server(managers, options.port, journal=options.journal)
+        server = Server(managers, options.port, host=options.host, access=options.access, journal=options.journal)
     except UsageError as exc:
         complain(PROG, str(exc))
         return EXIT_USAGE

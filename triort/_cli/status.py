@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from triort._cli.arguments import Parser, count
+from triort._cli.arguments import Parser, add_access, count
 from triort._cli.running import run_command
 from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost
@@ -26,7 +26,10 @@ PROG = "triort status"
 
 def _parser() -> Parser:
     parser = Parser(PROG, "Show the node tree of a running server.")
-    parser.add_argument("--connect", metavar="HOST[:PORT]", help="the server (default: 127.0.0.1:7472)")
+    parser.add_argument(
+        "--connect", metavar="HOST[:PORT]", help="the server (default: as the access file says, or 127.0.0.1:7472)"
+    )
+    add_access(parser, "a client's access file, or a folder that has it")
     parser.add_argument("--json", action="store_true", help="print the tree as JSON, for programs")
     parser.add_verbose()
     return parser
@@ -35,11 +38,13 @@ def _parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     options = _parser().parse_args(argv)
-    return run_command(PROG, partial(_show_status, options.connect, options.json), verbose=options.verbose)
+    return run_command(
+        PROG, partial(_show_status, options.connect, options.access, options.json), verbose=options.verbose
+    )
 
 
-async def _show_status(address: str | None, as_json: bool) -> None:
-    async with dial_client(address, STATUS_DIAL_S) as client:
+async def _show_status(address: str | None, access: str | None, as_json: bool) -> None:
+    async with dial_client(address, STATUS_DIAL_S, access) as client:
         with trio.move_on_after(STATUS_S) as scope:
             status = await client.status()
     if scope.cancelled_caught:

@@ -42,7 +42,7 @@ class Executor(concurrent.futures.Executor):
         initargs: its arguments.
         max_tasks_per_child: after how many tasks a worker is replaced; not with ``address``.
         address: a running server at ``HOST[:PORT]``.
-        access: for servers on other hosts, which cannot be reached yet.
+        access: with ``address``: a client's access file, or a folder that has one; as of `open_client`.
         blas_threads: threads that numeric libraries may use in each worker; None leaves it to them.
         memory_limit: how many bytes a worker may have in memory; as of `open_cluster`.
 

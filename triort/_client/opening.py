@@ -17,11 +17,12 @@ from triort._client.session import Reopen, Session
 from triort._core.pulse import Role
 from triort._model.limits import DIAL_S
 from triort._model.messages import Options, Welcome
+from triort._model.roles import Badge
 from triort._node.handshake import greet, make_hello
-from triort._node.machine import Basis, OwnMachine
+from triort._node.machine import AccessPath, Basis, OwnMachine
 from triort._node.sessions import Dial, dialled, new_number
 from triort._transport.connection import Connection, RawConnection
-from triort._transport.tcp import parse_endpoint
+from triort._transport.endpoints import parse_endpoint
 
 _DEFAULT_ADDRESS = "127.0.0.1:7472"
 
@@ -44,13 +45,14 @@ async def serve_session(conn: Connection, reopen: Reopen | None = None) -> Async
 
 
 @asynccontextmanager
-async def open_client(address: str | None = None) -> AsyncIterator[Client]:
-    """Connect to a running server at ``HOST[:PORT]`` (default: port 7472 on this host).
+async def open_client(address: str | None = None, *, access: AccessPath | None = None) -> AsyncIterator[Client]:
+    """Connect to a running server at ``HOST[:PORT]`` (default: that in the access file, else port 7472 on this host).
 
-    Waits for it with growing pauses, some seconds at most; raises `StartupError` with the address and the reason.
-    Leaving the block cancels the jobs that are still open.
+    ``access`` is a client's access file, or a folder that has one; None: as ``TRIORT_ACCESS`` says, or the user's
+    default folder. Waits for the server with growing pauses, some seconds at most; raises `StartupError` with the
+    address and the reason. Leaving the block cancels the jobs that are still open.
     """
-    async with dial_client(address, DIAL_S) as client:
+    async with dial_client(address, DIAL_S, access) as client:
         yield client
 
 
@@ -69,11 +71,11 @@ async def greet_server(
 
 
 @asynccontextmanager
-async def dial_client(address: str | None, timeout_s: float) -> AsyncIterator[Client]:
+async def dial_client(address: str | None, timeout_s: float, access: AccessPath | None = None) -> AsyncIterator[Client]:
     """As `open_client`, with another patience."""
-    host, port = parse_endpoint(address or _DEFAULT_ADDRESS, 7472)
+    machine, token = OwnMachine(Badge.CLIENT, access), secrets.randbits(62) + 1
+    host, port = parse_endpoint(address or machine.access.load().file.address or _DEFAULT_ADDRESS, 7472)
     name = f"{os.path.basename(sys.argv[0] or 'python')}[{os.getpid()}]"
-    machine, token = OwnMachine(), secrets.randbits(62) + 1
 
     async def open_link(timeout_s: float) -> tuple[Connection, Welcome]:
         raw = await machine.dial(host, port, timeout_s=timeout_s)

@@ -3,6 +3,7 @@ that the standard library has for it."""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from triort._client.pool_calls import Setup, manager_key
 from triort._client.pool_errors import BadType, BadValue
 from triort._model.errors import UsageError
 from triort._node.checks import check_memory_limit
-from triort._transport.tcp import parse_endpoint
+from triort._transport.endpoints import parse_endpoint
 
 
 @attrs.frozen
@@ -25,6 +26,7 @@ class PoolArguments:
     initargs: tuple[Any, ...]
     max_tasks_per_child: int | None
     address: str | None
+    access: str | os.PathLike[str] | None
     blas_threads: int | None
     memory_limit: int | None
     name: str = attrs.Factory(lambda: secrets.token_hex(8))
@@ -73,10 +75,12 @@ def check_arguments(
         ):
             if is_set:
                 raise UsageError(f"{name} is for workers of the pool's own; leave it out with an address")
-    if access is not None:
-        raise UsageError("access is for servers on other hosts, which cannot be reached yet; leave it out")
+    elif access is not None:
+        raise UsageError("access is for a running server; name its address, too, or leave it out")
+    if access is not None and not isinstance(access, str | os.PathLike):
+        raise BadType(f"access must be the path of an access file, not {access!r:.100}")
     return PoolArguments(
-        max_workers, initializer, tuple(initargs), max_tasks_per_child, address, blas_threads, memory_limit
+        max_workers, initializer, tuple(initargs), max_tasks_per_child, address, access, blas_threads, memory_limit
     )
 
 

@@ -24,7 +24,10 @@ def start_engine(arguments: PoolArguments) -> Engine:
     if arguments.address is None:
         num_workers = limit or count_cpus()
         return Engine(partial(_open_own, num_workers, arguments), Window(num_workers, is_own=True))
-    engine = Engine(partial(dial_client, arguments.address, DIAL_S), Window(limit or 1, limit, follows=limit is None))
+    engine = Engine(
+        partial(dial_client, arguments.address, DIAL_S, arguments.access),
+        Window(limit or 1, limit, follows=limit is None),
+    )
     engine.opened.wait()
     if engine.broken is not None:
         engine.join()

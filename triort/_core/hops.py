@@ -26,7 +26,7 @@ import attrs
 
 from triort._core.attempts import Attempt, Result
 from triort._core.backlog import Backlog
-from triort._core.links import BlobStore, Link, Loss
+from triort._core.links import BlobStore, Link, Loss, Send
 from triort._model.ids import Address
 from triort._model.marks import sometimes
 from triort._model.outcomes import OutcomeKind
@@ -120,6 +120,16 @@ class Hops:
             attempt = link.received.get(address)
             if attempt is not None:
                 self.cancel(attempt)
+
+    def flush(self, link: Link, outbox: list[Send], now: float) -> None:
+        """Pack what is to be sent over this link. Tasks that cannot be, for their job has been forgotten, are lost: no
+        good peer has a job end that has tasks, so nobody waits for them but who has lied."""
+        link.flush(outbox, self.blobs, now)
+        if link.orphans:
+            orphans, link.orphans = link.orphans, []
+            for attempt in orphans:
+                if link.close(attempt.address) is not None:
+                    self.pass_loss(attempt, Loss(attempt.address, False, b""))
 
     def end_link(self, link: Link, blame: Loss | None = None) -> None:
         """The link has ended for good; see rule 2."""

@@ -87,6 +87,8 @@ class Link:
     out_cancels: list[Address] = attrs.Factory(list)
     out_forgets: list[JobId] = attrs.Factory(list)
     """Jobs that have ended: the peer is told with what it is told next, or after a while."""
+    orphans: list[Attempt] = attrs.Factory(list)
+    """Tasks that were to be sent when the blobs of their job were gone."""
     touched: list[Link] = attrs.Factory(list)
     """The node's list of links about which something has changed since its last flush; each is in it once."""
     is_touched: bool = False
@@ -216,7 +218,13 @@ class Link:
         blobs: BlobStore,
         now: float,
     ) -> None:
-        self._flush_blobs(specs, outbox, blobs)
+        try:
+            self._flush_blobs(specs, outbox, blobs)
+        except KeyError:  # a peer has told of the end of a job, or brought it about, that has tasks here
+            told = [attempt for attempt in tasks if self._can_tell(attempt.spec, blobs)]
+            self.orphans += [attempt for attempt in tasks if not self._can_tell(attempt.spec, blobs)]
+            self._flush_tasks(kind, told, outbox, blobs, now)
+            return
         left = {i: max(a.deadline - now, 0.0) for i, a in enumerate(tasks) if a.deadline is not None}
         parts = [attempt.payload or b"" for attempt in tasks]
         self.batch_sent += 1
@@ -250,6 +258,11 @@ class Link:
         unread.append((self.batch_sent, count))
         self.results_unread += count
 
+    def _can_tell(self, spec: TaskSpec, blobs: BlobStore) -> bool:
+        """Whether the peer knows what the tasks of this spec need, or can be told."""
+        there = self.known.get(spec.job, set()).union(blobs.get(spec.job, ()))
+        return there.issuperset((spec.function, *spec.blobs))
+
     def _flush_results(self, results: list[Result], outbox: list[Send]) -> None:
         self.batch_sent += 1
         if self.below:
@@ -271,5 +284,5 @@ class Link:
 
     def clear(self) -> None:
         """The node begins anew. Attempts know their links, and the garbage collector does not look into attempts."""
-        for table in (self.received, self.sent, self.losses, self.out_tasks, self.out_returned):
+        for table in (self.received, self.sent, self.losses, self.out_tasks, self.out_returned, self.orphans):
             table.clear()

@@ -30,6 +30,7 @@ from triort._model.ids import NODE_ID_LIMIT, Address, JobId
 from triort._model.limits import FORGET_S
 from triort._model.marks import sometimes
 from triort._model.messages import Crashed, Log, Message, Print, Shutdown, SystemError_
+from triort._model.roles import Place, check_sender
 
 
 class NodeCore:
@@ -129,15 +130,15 @@ class NodeCore:
     def handle_message(self, msg: Message, direction: Direction, conn: object, payload: Sequence[bytes]) -> None:
         """Process the message coming from ``direction``; ``payload`` holds its opaque parts."""
         if direction is Direction.BELOW:
-            link = self.conn_to_employee_dict[conn].link
-            handler = FROM_BELOW.get(type(msg))
+            link = (employee := self.conn_to_employee_dict[conn]).link
+            check_sender(Place.WORKER if employee.kind == "worker" else Place.MANAGER, link.name, msg)
+            handler = FROM_BELOW[type(msg)]
         else:
             if self.boss is None or direction is not Direction.ABOVE:
                 raise ProtocolError(f"{type(msg).__name__} is not for this node")
             link = self.boss
-            handler = FROM_ABOVE.get(type(msg))
-        if handler is None:
-            raise ProtocolError(f"{link.name} may not send {type(msg).__name__}")
+            check_sender(Place.BOSS, link.name, msg)
+            handler = FROM_ABOVE[type(msg)]
         handler(self, link, msg, payload)
 
     def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
@@ -276,8 +277,7 @@ class NodeCore:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
         self.forgetting.tell(self._links, self.now)
         self.suspects.place()
-        if self.placement.spent:
-            self.drains.retire(self.placement.take_spent())
+        self.drains.retire(self.placement.take_spent())
         idle, workers = self.drains.capacity()
         boss = self.boss
         grant_offers(self, idle)
@@ -286,7 +286,7 @@ class NodeCore:
             self.hops.give_back(boss, len(self.backlog))
         for link in self.touched:
             if not link.ended:
-                link.flush(self.outbox, self.hops.blobs, self.now)
+                self.hops.flush(link, self.outbox, self.now)
         self.touched.clear()
         if boss is not None:
             self.upstream.tell_idle(boss, idle, workers, self.outbox)

@@ -1,6 +1,6 @@
 """What a manager or server does with each kind of message, in the order of the protocol.
 
-Two tables tell what may come from which side; anything else is the peer's fault.
+Two tables tell what is done with what comes from which side; who may send it says `triort._model.roles`.
 """
 
 from __future__ import annotations

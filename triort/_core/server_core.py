@@ -30,6 +30,7 @@ from triort._model.messages import (
     SubmitJob,
     SystemError_,
 )
+from triort._model.roles import Place, check_sender
 
 
 class ServerCore(NodeCore):
@@ -49,6 +50,7 @@ class ServerCore(NodeCore):
         if direction is not Direction.CLIENT:
             super().handle_message(msg, direction, conn, payload)
             return
+        check_sender(Place.CLIENT, "a client", msg)
         match msg:
             case SubmitJob():
                 self._submit_job(msg, conn, payload)
@@ -62,8 +64,6 @@ class ServerCore(NodeCore):
                 self.status_desk.ask(msg.request, conn)
             case DrainRequest():
                 self.drains.ask(msg.request, msg.node, conn)
-            case _:
-                raise ProtocolError(f"a client may not send {type(msg).__name__}")
 
     def add_client(self, conn: object, token: int) -> None:
         """A client has come that is known by this number over all of its links; a link that it had before is over."""

@@ -196,7 +196,7 @@ class WorkerCore:
 
     def flush(self, idle: bool) -> list[Send]:
         """Pack what is to be sent; ``idle`` tells that nothing here can go on or start."""
-        self.boss.flush(self.outbox, self.hops.blobs, self.now)
+        self.hops.flush(self.boss, self.outbox, self.now)
         if idle and self._announced != (1, self.boss.batch_read):
             self._announced = (1, self.boss.batch_read)
             if self.boss.received or self.now < self._large_until:  # else the last outcome tells it

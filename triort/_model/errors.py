@@ -29,6 +29,14 @@ class StartupError(TriortError):
     """A node could not start; no recovery is attempted."""
 
 
+class AccessError(StartupError):
+    """An access file is missing, or cannot be used; the message says what to do."""
+
+
+class NotTrusted(ProtocolError):
+    """A peer is no member of this cluster, or does not take this side for one."""
+
+
 class TaskCancelled(TriortError):
     """The task that was waited for has been cancelled."""
 

@@ -1,20 +1,28 @@
-"""The first words on a link: who dials, what both run, and a refusal in one line that both sides can read."""
+"""The first words on a link: who dials, what both run, and a refusal in one line that both sides can read.
+
+Below them there may be TLS, which lets nobody come so far who is not of the cluster. What is left to be asked is the
+role: whether this certificate may introduce itself so, or answer whoever does. The dialler asks before it says a word.
+
+What peers call themselves, and why they refuse, goes into logs and errors; so it is made `readable` here.
+"""
 
 from __future__ import annotations
 
 import sys
 from typing import NoReturn
 
+import msgspec
 import trio
 
-from triort._model.errors import ProtocolError, StartupError
-from triort._model.limits import HANDSHAKE_S, START_S
+from triort._model.errors import NotTrusted, ProtocolError, StartupError
+from triort._model.limits import HANDSHAKE_S, REASON_CHARS_MAX, START_S
 from triort._model.messages import PROTOCOL_VERSION, Hello, Received, Refuse, Started, Welcome
-from triort._transport.connection import Connection
+from triort._model.roles import why_not_answer, why_not_dial
+from triort._model.text import readable
+from triort._transport.connection import Connection, RawConnection
 from triort._version import __version__
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-CLUSTER = ""
 
 
 class Refused(StartupError):
@@ -23,6 +31,10 @@ class Refused(StartupError):
     def __init__(self, text: str, *, again: bool = False) -> None:
         super().__init__(text)
         self.again = again
+
+
+class Stranger(StartupError):
+    """The peer is no member of this cluster, or does not take this side for one; nothing was said to it."""
 
 
 def make_hello(
@@ -36,22 +48,30 @@ def make_hello(
     port: int = 0,
     client: int = 0,
 ) -> Hello:
-    """What this process says of itself when it dials."""
-    ours = PROTOCOL_VERSION, __version__, PYTHON, CLUSTER
+    """What this process says of itself when it dials; `greet` adds the cluster."""
+    ours = PROTOCOL_VERSION, __version__, PYTHON, ""
     ids = (lower_id, upper_id, pid)
     return Hello(*ours, role, name, *ids, session, port=port, client=client)
 
 
-async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]]:
+async def greet(conn: RawConnection, hello: Hello) -> tuple[Welcome, list[Received]]:
     """The dialler's side: waits for the WELCOME, `HANDSHAKE_S` at most, and returns it with what came behind it.
 
-    Raises `StartupError` when the peer refuses, is no triort node, or says nothing.
+    Raises `StartupError` when the peer refuses, is no triort node, none of this cluster or of another role, or says
+    nothing.
     """
-    conn.send_nowait(hello)
-    conn.flush_nowait()
     try:
         with trio.fail_after(HANDSHAKE_S):
+            await conn.secure()
+            why = "" if conn.badge is None else why_not_answer(conn.badge, hello.role)
+            if why:
+                raise Stranger(f"{conn.name}: {why}")
+            hello = msgspec.structs.replace(hello, cluster=conn.cluster)
+            conn.send_nowait(hello)
+            conn.flush_nowait()
             received = await conn.receive()
+    except NotTrusted as exc:
+        raise Stranger(str(exc)) from None
     except trio.TooSlowError:
         raise StartupError(f"{conn.name} accepted the connection and said nothing for {HANDSHAKE_S} s") from None
     except (trio.EndOfChannel, trio.BrokenResourceError):
@@ -60,13 +80,14 @@ async def greet(conn: Connection, hello: Hello) -> tuple[Welcome, list[Received]
         raise StartupError(f"{conn.name} does not speak triort's protocol: {exc}") from None
     answer = received[0][0]
     if isinstance(answer, Refuse):
-        raise Refused(f"{conn.name} refused the connection: {answer.reason}", again=answer.again)
+        reason = readable(answer.reason, REASON_CHARS_MAX)
+        raise Refused(f"{conn.name} refused the connection: {reason}", again=answer.again)
     if not isinstance(answer, Welcome):
         raise StartupError(f"{conn.name} answered the handshake with {type(answer).__name__}")
     difference = find_difference(hello, answer)
     if difference:
         raise StartupError(f"{conn.name} does not fit: {difference}")
-    return answer, received[1:]
+    return msgspec.structs.replace(answer, name=readable(answer.name)), received[1:]
 
 
 async def receive_started(conn: Connection, rest: list[Received], what: str) -> tuple[Started, list[Received]]:
@@ -85,13 +106,14 @@ async def receive_started(conn: Connection, rest: list[Received], what: str) -> 
         raise StartupError(f"{what} broke the protocol: {exc}") from None
     message = received[0][0]
     if not isinstance(message, Started):
-        text = getattr(message, "text", "") or type(message).__name__
+        text = readable(getattr(message, "text", ""), REASON_CHARS_MAX) or type(message).__name__
         raise StartupError(f"{what} could not start: {text}")
     return message, received[1:]
 
 
-async def receive_hello(conn: Connection, roles: tuple[str, ...]) -> Hello:
-    """The listener's side: waits for a valid HELLO, `HANDSHAKE_S` at most; the caller sends the WELCOME.
+async def receive_hello(conn: RawConnection, roles: tuple[str, ...]) -> Hello:
+    """The listener's side: waits for a valid HELLO, `HANDSHAKE_S` at most; the caller sends the WELCOME. The time and
+    the bytes of TLS below count, too.
 
     Raises `ProtocolError`, having sent a REFUSE, when the peer is none of ours.
     """
@@ -105,16 +127,19 @@ async def receive_hello(conn: Connection, roles: tuple[str, ...]) -> Hello:
     hello = received[0][0]
     if not isinstance(hello, Hello) or len(received) != 1:
         refuse(conn, "the first message has to be a HELLO")
-    difference = find_difference(make_hello("", ""), hello)
+    difference = find_difference(msgspec.structs.replace(make_hello("", ""), cluster=conn.cluster), hello)
     if difference:
         refuse(conn, difference)
     if hello.role not in roles:
-        refuse(conn, f"this is no place for a {hello.role[:20]!r}; it serves {' and '.join(roles)}")
-    return hello
+        refuse(conn, f"this is no place for a {hello.role[:20]!a}; it serves {' and '.join(roles)}")
+    why = "" if conn.badge is None else why_not_dial(conn.badge, hello.role)
+    if why:
+        refuse(conn, why)
+    return msgspec.structs.replace(hello, name=readable(hello.name))
 
 
 def welcome(
-    conn: Connection,
+    conn: RawConnection,
     name: str,
     node_id: int = 0,
     *,
@@ -124,7 +149,7 @@ def welcome(
     journal: bool = False,
 ) -> None:
     """Let the peer in; a manager that joins hears which ids it has."""
-    ours = PROTOCOL_VERSION, __version__, PYTHON, CLUSTER
+    ours = PROTOCOL_VERSION, __version__, PYTHON, conn.cluster
     conn.send_nowait(Welcome(*ours, name, node_id, lower_id, upper_id, received, journal=journal))
     conn.flush_nowait()
 
@@ -145,5 +170,5 @@ def find_difference(ours: Hello, theirs: Hello | Welcome) -> str:
         ("cluster", ours.cluster, theirs.cluster),
     ):
         if here != there:
-            return f"{what} {here!r} on this side, {there[:40]!r} on the other"
+            return f"{what} {here!a} on this side, {there[:40]!a} on the other"
     return ""

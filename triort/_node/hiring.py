@@ -20,10 +20,10 @@ from triort._core.node_core import Direction
 from triort._core.placement import Employee
 from triort._core.pulse import Role
 from triort._core.stalls import note_stall
-from triort._model.errors import ProtocolError, StartupError
+from triort._model.errors import AccessError, ProtocolError, StartupError
 from triort._model.limits import DIAL_S, DIAL_WAIT_FIRST_S, DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S, RETRY_WAIT_MAX_S
 from triort._model.messages import Hello, Message, Received, Shutdown, Started
-from triort._node.handshake import Refused, greet, make_hello, receive_started, refuse, welcome
+from triort._node.handshake import Refused, Stranger, greet, make_hello, receive_started, refuse, welcome
 from triort._node.sessions import dialled, is_healthy, keep, new_number
 from triort._transport.connection import Connection, RawConnection
 
@@ -96,6 +96,8 @@ async def connect_again(node: ServerBase, endpoint: Endpoint, ids: Range | None 
             return
         except (_NotThere, Refused) as exc:
             node.logger.info("%s: %s", node.name, exc)
+        except (Stranger, AccessError) as exc:
+            node.logger.warning("%s: %s", node.name, exc)
         except StartupError as exc:
             node.logger.warning("%s: %s", node.name, exc)
             ids = None

@@ -11,11 +11,12 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
 
+from triort._model.roles import Badge
 from triort._node.journal import JournalStore
 from triort._node.spawned import WorkerExit
 from triort._node.spawning import open_template
@@ -24,7 +25,11 @@ from triort._transport.connection import Connection, RawConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, dial_tcp_once, listen_tcp
 from triort._wire.shared import Store
 
+if TYPE_CHECKING:
+    from triort._access.access import Access
+
 Retry = Callable[[int, str], None]
+AccessPath = str | os.PathLike[str]
 
 
 class Words(Protocol):
@@ -104,8 +109,9 @@ class Listener(Protocol):
     def port(self) -> int:
         """The port, also where any free one was asked for."""
 
-    async def accept(self) -> RawConnection:
-        """Wait for the next connection; raises `trio.ClosedResourceError` once this is closed."""
+    async def accept(self, make_room: Callable[[], object]) -> RawConnection:
+        """Wait for the next connection; calls ``make_room`` when descriptors have run out. Raises
+        `trio.ClosedResourceError` once this is closed, `AccessError` when this node's own access has ended."""
 
     def close(self) -> None:
         """Stop listening; idempotent."""
@@ -165,18 +171,19 @@ class Machine(Basis, Protocol):
 
 @attrs.frozen
 class TcpListener:
-    """A listening socket."""
+    """A listening socket, and what peers have to show there."""
 
     sock: socket.socket
+    access: Access
 
     @property
     def port(self) -> int:
         """The real port."""
         return int(self.sock.getsockname()[1])
 
-    async def accept(self) -> RawConnection:
+    async def accept(self, make_room: Callable[[], object]) -> RawConnection:
         """Wait for the next connection; see `accept_tcp`."""
-        return await accept_tcp(self.sock)
+        return await accept_tcp(self.sock, self.access, make_room=make_room)
 
     def close(self) -> None:
         """Stop listening; idempotent."""
@@ -184,14 +191,27 @@ class TcpListener:
 
 
 class OwnMachine:
-    """The machine that this process runs on."""
+    """The machine that this process runs on; with ``badge`` and ``access`` it dials and listens, if it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, badge: Badge | None = None, access: AccessPath | None = None) -> None:
         self.pid = os.getpid()
         self.early: EarlyTemplate | None = None
         """A template that has begun before this node, with what its workers are to have."""
         self.store = Store()
         self._random = random.Random(os.urandom(16))
+        self._badge = badge
+        self._named = access
+        self._access: Access | None = None
+
+    @property
+    def access(self) -> Access:
+        """The access file of this process; nothing is read or made before it is needed."""
+        if self._access is None:
+            from triort._access.access import Access
+
+            assert self._badge is not None, "nothing is dialled or listened on here"
+            self._access = Access(self._badge, self._named)
+        return self._access
 
     def choose(self, name: str, n: int) -> int:
         """Draw from ``range(n)``."""
@@ -215,20 +235,20 @@ class OwnMachine:
             await news.wait()
 
     async def dial(self, host: str, port: int, *, timeout_s: float, on_retry: Retry | None = None) -> RawConnection:
-        """Connect over TCP."""
-        return await dial_tcp(host, port, timeout_s=timeout_s, on_retry=on_retry)
+        """Connect over TCP, with TLS."""
+        return await dial_tcp(host, port, self.access, timeout_s=timeout_s, on_retry=on_retry)
 
     async def dial_once(self, host: str, port: int) -> RawConnection:
-        """Connect over TCP, in one attempt."""
-        return await dial_tcp_once(host, port)
+        """Connect over TCP, with TLS, in one attempt."""
+        return await dial_tcp_once(host, port, self.access)
 
     async def wait_to_dial(self, host: str, port: int, wait_s: float) -> None:
         """Sleep."""
         await trio.sleep(wait_s)
 
     async def listen(self, host: str, port: int) -> Sequence[TcpListener]:
-        """Listen on TCP, on loopback only."""
-        return [TcpListener(sock) for sock in await listen_tcp(host, port)]
+        """Listen on TCP, for TLS."""
+        return [TcpListener(sock, self.access) for sock in await listen_tcp(host, port, self.access)]
 
     def time_of_day_s(self) -> float:
         """Seconds since 1970."""

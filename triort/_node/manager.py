@@ -12,12 +12,13 @@ from triort._core.node_core import Direction
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Started, SystemError_
+from triort._model.roles import Badge
 from triort._node.arrivals import Arrival
 from triort._node.bosses import Boss, BossDoor, join_boss
 from triort._node.checks import check_memory_limit, check_num_workers, check_port, describe, single_error
 from triort._node.handshake import refuse
 from triort._node.hiring import let_join, send_last
-from triort._node.machine import Listener
+from triort._node.machine import AccessPath, Listener
 from triort._node.rendezvous import open_rendezvous
 from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT, ServerBase
 from triort._node.sessions import is_healthy, keep
@@ -46,7 +47,9 @@ class Manager(ServerBase):
         worker_port: where this manager listens for workers that connect by themselves, on loopback; 0 picks a free
             port.
         only_connect: do not spawn workers, wait for them at ``worker_port``.
-        host: the address to listen on; loopback only, until there is TLS.
+        host: the address to listen on.
+        access: the node's access file, or a folder that has it; None: as ``TRIORT_ACCESS`` says, or the user's default
+            folder. Where there are none at all, the files of a new cluster are made.
         name: how this node is called in logs and errors; ``m`` and its port by default.
         blas_threads: threads that numeric libraries may use in spawned workers; None leaves it to them.
         cpus: pin the spawned workers to these CPUs, one each, in turn.
@@ -65,13 +68,14 @@ class Manager(ServerBase):
         only_connect: bool = False,
         *,
         host: str = "127.0.0.1",
+        access: AccessPath | None = None,
         name: str | None = None,
         blas_threads: int | None = 1,
         cpus: Sequence[int] | None = None,
         memory_limit: int | None = None,
         join: tuple[str, int] | None = None,
     ) -> None:
-        super().__init__((name or f"m{port}")[:NAME_CHARS_MAX], host)
+        super().__init__((name or f"m{port}")[:NAME_CHARS_MAX], host, Badge.NODE, access)
         self.port = check_port(port)
         self.num_workers = check_num_workers(num_workers)
         self.ipports = None if ipports is None else list(ipports)

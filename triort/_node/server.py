@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 
 import trio
 
-from triort._core.links import Send
+from triort._core.links import Loss, Send
 from triort._core.node_core import Direction
 from triort._core.pulse import Role
 from triort._core.server_core import ServerCore
@@ -15,16 +16,21 @@ from triort._model.errors import ProtocolError, StartupError
 from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
 from triort._model.messages import Crashed, Log, Print, SystemError_
+from triort._model.roles import Badge
+from triort._model.text import readable
 from triort._node.arrivals import Arrival
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
 from triort._node.handshake import refuse, welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
-from triort._node.machine import Listener
+from triort._node.machine import AccessPath, Listener
+from triort._node.readers import Readers
+from triort._node.refusals import Refusals
 from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
 
+STUCK = "this client reads nothing of what it is told"
 TOO_LATE = "this client was not to be heard for too long, and its jobs have been ended; open another one"
 
 
@@ -37,7 +43,9 @@ class Server(ServerBase, ServerCore):
         ipports: the addresses and ports of the managers to connect to; empty if managers will join by themselves; None
             for a server with workers of its own.
         port: where clients connect; 0 picks a free one, None listens on nothing (embedded clusters).
-        host: the address to listen on; loopback only, until there is TLS.
+        host: the address to listen on.
+        access: the server's access file, or a folder that has it; None: as ``TRIORT_ACCESS`` says, or the user's
+            default folder. Where there are none at all, the files of a new cluster are made.
         num_workers: without ``ipports``: how many workers to spawn; -1: one for each CPU that may be used.
         name: how this node is called in logs and errors.
         blas_threads: threads that numeric libraries may use in spawned workers; None leaves it to them.
@@ -54,6 +62,7 @@ class Server(ServerBase, ServerCore):
         port: int | None = DEFAULT_SERVER_PORT,
         *,
         host: str = "127.0.0.1",
+        access: AccessPath | None = None,
         num_workers: int = -1,
         name: str = "server",
         blas_threads: int | None = 1,
@@ -61,7 +70,7 @@ class Server(ServerBase, ServerCore):
         journal: str | os.PathLike[str] | None = None,
         memory_limit: int | None = None,
     ) -> None:
-        super().__init__(name[:NAME_CHARS_MAX], host)
+        super().__init__(name[:NAME_CHARS_MAX], host, Badge.SERVER, access)
         self.ipports = None if ipports is None else list(ipports)
         self.port = None if port is None else check_port(port)
         self.num_workers = check_num_workers(num_workers)
@@ -69,6 +78,8 @@ class Server(ServerBase, ServerCore):
         self.cpus = None if cpus is None else list(cpus)
         self.journal_path = None if journal is None else os.fspath(journal)
         self.journal: Journal | None = None
+        self.readers = Readers()
+        self.node_errors = Refusals(self.logger)
         self.memory_limit = check_memory_limit(memory_limit)
         self.on_listening: Callable[[Server], None] | None = None
         """Called when all managers have started and this server listens: ``port`` is the real one then."""
@@ -125,8 +136,10 @@ class Server(ServerBase, ServerCore):
         if hello.client in self.jobs.leases.given_up:
             refuse(conn, TOO_LATE)
         welcome(conn, self.name, journal=self.journal is not None)
-        self.logger.info("client %s has connected from %s", ascii(hello.name[:NAME_CHARS_MAX]), conn.name)
-        self.adopt_client(self.sessions.accepted(self.machine, Role.SERVER, conn, hello), hello.client)
+        self.logger.info("client %s has connected from %s", hello.name, conn.name)
+        link = self.sessions.accepted(self.machine, Role.SERVER, conn, hello)
+        self.readers.watch(link)
+        self.adopt_client(link, hello.client)
 
     def adopt_client(self, conn: Connection, token: int = 0) -> None:
         """Serve a client that has been let in; ``token`` is its own number, whatever link it comes over."""
@@ -151,7 +164,19 @@ class Server(ServerBase, ServerCore):
         sends = super().flush()
         if self.journal is not None and self.jobs.ledger is not None and self.running:
             self.journal.put_nowait(*self.jobs.ledger.take_writes())
+        for conn, _, parts in sends:
+            if parts and self.readers.is_stuck(conn, sum(map(len, parts)), self.now):  # type: ignore[arg-type]
+                self.sel.put_nowait(self._give_up, conn)
         return sends
+
+    def _give_up(self, conn: Connection) -> None:
+        self.refusals.note(self.name, f"the link to {conn.name} ends: {STUCK}")
+        self.break_off(conn, STUCK)
+
+    def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
+        """Remove ``conn`` from the server."""
+        self.readers.forget(conn)  # type: ignore[arg-type]
+        super().handle_disconnect(conn, blame, reason)
 
     def _take_up(self, stored: list[tuple[JobId, bytes]]) -> None:
         """Go on with the jobs of the journal, before the first client comes."""
@@ -173,5 +198,5 @@ class Server(ServerBase, ServerCore):
     def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:
         """Pass on what a job has said to its client; errors of nodes go to the log."""
         if isinstance(msg, SystemError_):
-            self.logger.error("node %s: %s", ascii(msg.node), ascii(msg.text))
+            self.node_errors.note(f"node {readable(msg.node)}", msg.text, logging.ERROR)
         super().hear(msg, payload)

@@ -25,11 +25,13 @@ from triort._core.node_core import Direction, NodeCore
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError, UsageError
 from triort._model.limits import SHUTDOWN_WORKERS_S
 from triort._model.messages import Hello, Received
-from triort._node.arrivals import Welcomer, first_arrival, serve_arrivals
+from triort._model.roles import Badge
+from triort._node.arrivals import Lobby, Welcomer, first_arrival, serve_arrivals
 from triort._node.checks import single_error
 from triort._node.hiring import connect, connect_again, dismiss, let_go
 from triort._node.inbox import Inbox
-from triort._node.machine import Listener, Machine, OwnMachine
+from triort._node.machine import AccessPath, Listener, Machine, OwnMachine
+from triort._node.refusals import Refusals
 from triort._node.rendezvous import Rendezvous, gather_workers
 from triort._node.sessions import Sessions, hang_up
 from triort._node.worker_pool import WorkerPool
@@ -48,15 +50,18 @@ def count_cpus() -> int:
 class ServerBase(NodeCore):
     """A node that manages employees: base of `Manager` and `Server`."""
 
-    def __init__(self, name: str, host: str) -> None:
+    def __init__(self, name: str, host: str, badge: Badge, access: AccessPath | None) -> None:
         super().__init__(choose=lambda draw, n: self.machine.choose(draw, n))
-        self.machine: Machine = OwnMachine()
+        self.access = access
+        self.machine: Machine = OwnMachine(badge, access)
         self.pid = self.machine.pid
         self.name = name
         self.host = host
         self.logger = logging.getLogger(f"triort.{self.kind}")
         self.rendezvous: Rendezvous | None = None
         self.sessions = Sessions()
+        self.lobby = Lobby()
+        self.refusals = Refusals(self.logger)
         self.blas_threads: int | None = 1
         self.cpus: list[int] | None = None
         self.memory_limit: int | None = None
@@ -70,8 +75,7 @@ class ServerBase(NodeCore):
         self.sel = Inbox()
         self.pool: WorkerPool | None = None
         self.ends_all = False
-        """Whether the managers below end with this incarnation, or wait for a boss again, as they do after a start that
-        has failed."""
+        """Whether the managers below end with this incarnation, or (its start has failed) wait for a boss again."""
         self._nursery: trio.Nursery | None = None
         self.conns: dict[Connection, Direction] = {}
         self._failure: str | None = None
@@ -80,8 +84,8 @@ class ServerBase(NodeCore):
     # -- growing the tree ----------------------------------------------------------------------------------------
 
     async def connect_to_managers(self, ipports: Sequence[tuple[str, int]]) -> None:
-        """Connect to all managers given by endpoints in ``ipports``, each with its share of the ids, with growing
-        waits, until all have started; raises `StartupError` with the address."""
+        """Connect to all managers at the endpoints in ``ipports``, each with its share of the ids, until all have
+        started; raises `StartupError` with the address."""
         if not ipports:
             raise UsageError("a node needs the address of at least one manager")
         async with trio.open_nursery() as nursery:
@@ -102,8 +106,8 @@ class ServerBase(NodeCore):
     async def connect_to_manager(self, ip: str, port: int, lb: int, ub: int) -> None:
         """Connect to a manager at the endpoint given by ``ip`` and ``port``, for the ids ``[lb, ub)``.
 
-        Waits until it has started, that is, until all below it have; raises `StartupError`. If it is lost later, it is
-        dialled again for as long as this node runs, for ids that nobody has had.
+        Waits until it has started, that is, until all below it have; raises `StartupError`. Lost later, it is dialled
+        again for ids that nobody has had.
         """
         await connect(self, (ip, port), lb, ub, partial(self.note_retry, f"{ip}:{port}"))
 
@@ -114,7 +118,7 @@ class ServerBase(NodeCore):
     async def spawn_workers(self, num_workers: int = -1, port: int = DEFAULT_WORKER_PORT) -> None:
         """Spawn worker processes, as many as this process may use CPUs if -1, and wait until they are ready.
 
-        They inherit their links, so ``port`` is not needed; raises `StartupError` if one does not start.
+        They inherit their links and need no ``port``; raises `StartupError` if one does not start.
         """
         pool = self.open_pool()
         if not pool.has_template and self._nursery is not None:
@@ -129,11 +133,8 @@ class ServerBase(NodeCore):
         await gather_workers(self, count_cpus() if num_workers == -1 else num_workers, port)
 
     async def listen_once(self, ip: str, port: int) -> tuple[Connection, Hello]:
-        """Listen on ``ip:port`` and return the first connection with a valid HELLO of a boss, and that HELLO.
-
-        Others are refused, or dropped in silence when they do not speak the protocol. Waits without bound, for a boss
-        may start at any time.
-        """
+        """Listen on ``ip:port`` and return the first connection with a valid HELLO of a boss, and that HELLO; others
+        are refused. Waits without bound, for a boss may start at any time."""
         listeners = await self.machine.listen(ip, port)
         try:
             self.announce(listeners)
@@ -145,7 +146,7 @@ class ServerBase(NodeCore):
     async def accept(self, listener: Listener, then: Welcomer, roles: tuple[str, ...]) -> None:
         """Call ``then`` with each connection that has come with a valid HELLO, until the listener is closed."""
         let_in = partial(self.sessions.let_in, self.name, then)
-        await serve_arrivals(listener, roles, let_in, lambda exc: self.logger.warning("%s: %s", self.name, exc))
+        await serve_arrivals(listener, self.lobby, roles, let_in, lambda exc: self.refusals.note(self.name, exc))
 
     def announce(self, listeners: Sequence[Listener]) -> None:
         """The node listens now; commands print a line."""
@@ -188,8 +189,8 @@ class ServerBase(NodeCore):
             self._ended.set()
 
     def start_soon(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Start a task in the node's nursery."""
-        assert self._nursery is not None, "the node is not running"
+        """Start a task in the nursery of the node, which runs."""
+        assert self._nursery is not None
         self._nursery.start_soon(fn, *args)
 
     def fail(self, reason: str) -> None:
@@ -207,7 +208,7 @@ class ServerBase(NodeCore):
             try:
                 self.handle_message(message, direction, conn, parts)
             except ProtocolError as exc:
-                self.logger.error("%s: the link to %s ends: %s", self.name, conn.name, exc)
+                self.refusals.note(self.name, f"the link to {conn.name} ends: {exc}", logging.ERROR)
                 self.break_off(conn, f"ProtocolError: {exc}")
                 return
             except Exception:  # a bug of ours, met by this peer's message: it costs this link, not the node
@@ -253,8 +254,7 @@ class ServerBase(NodeCore):
     async def open_node(self) -> AsyncIterator[None]:
         """The node's nursery and scheduler around the body, which starts the employees and then waits for the end.
 
-        Leaving the body in order gives workers a moment to end; a cancel or an error ends them at once. Errors come out
-        as the one `TriortError` that they are about, where there is one.
+        Leaving the body in order gives workers a moment to end; a cancel or an error ends them at once.
         """
         try:
             with single_error():

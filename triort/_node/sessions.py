@@ -25,7 +25,7 @@ import msgspec
 import trio
 
 from triort._core.pulse import PATIENCE_S, Act, Pulse, Role
-from triort._model.errors import StartupError
+from triort._model.errors import AccessError, StartupError
 from triort._model.limits import REDIAL_S
 from triort._model.marks import sometimes
 from triort._model.messages import Hello, Received
@@ -125,6 +125,9 @@ class Keeper:
             raw = await self.dial()
         except ConnectionRefusedError:
             self.conn.end(trio.BrokenResourceError(f"{self.conn.name} has gone: nobody listens there any more"))
+            return
+        except AccessError as exc:
+            self.conn.end(trio.BrokenResourceError(f"{self.conn.name} cannot be dialled again: {exc}"))
             return
         except OSError:
             return

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from triort._model.messages import Message, Received
+from triort._model.roles import Badge
 from triort._transport.outgoing import Note
 from triort._wire.shared import Store
 
@@ -55,6 +56,22 @@ class Connection(Protocol):
 
 class RawConnection(Connection, Protocol):
     """A connection that a session may stand on: it tells what has gone out, and gives back what has not."""
+
+    @property
+    def host(self) -> str:
+        """From which address the peer has come; empty where it is not known."""
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that both ends belong to, as their certificates say; empty where there are none."""
+
+    @property
+    def badge(self) -> Badge | None:
+        """The role in the peer's certificate, once something has come; None where there is none."""
+
+    async def secure(self) -> None:
+        """Wait until what has to come before the first message is over, and `badge` is known. Raises as `receive`
+        does, and `ProtocolError` if the peer does not wait as well; a cancel loses the connection."""
 
     @property
     def is_broken(self) -> bool:

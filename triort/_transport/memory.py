@@ -18,6 +18,7 @@ import trio
 
 from triort._model.errors import ProtocolError
 from triort._model.messages import Message, Received
+from triort._model.roles import Badge
 from triort._transport.outgoing import Note
 from triort._wire.frames import weigh
 from triort._wire.shared import Store
@@ -44,13 +45,17 @@ class _Direct:
 
 
 class MemoryConnection:
-    """One end of a link made by `open_memory_pair`."""
+    """One end of a link made by `open_memory_pair`; both are in one process, so neither shows a certificate."""
+
+    cluster = ""
+    badge: Badge | None = None
 
     __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_note", "_outbox", "_outbox_bytes",
-                 "_reader", "name", "peer", "store")  # fmt: skip
+                 "_reader", "host", "name", "peer", "store")  # fmt: skip
 
     def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
+        self.host = ""
         self.store: Store | None = None
         self.peer = self
         self._carrier = carrier
@@ -87,6 +92,9 @@ class MemoryConnection:
 
     def lift_limit(self) -> None:
         """There is none."""
+
+    async def secure(self) -> None:
+        """Nothing comes first; no checkpoint."""
 
     def send_nowait(self, message: Message, parts: Sequence[bytes] = ()) -> None:
         """Queue a message; raises `trio.ClosedResourceError` after `close`, swallows it when the peer has closed."""

@@ -78,6 +78,12 @@ class Replay:
         self.sent = count
         return again
 
+    def clear(self) -> None:
+        """The session is over: nothing will be sent again."""
+        self._kept.clear()
+        self._kept_bytes = 0
+        self.first = self.sent
+
     def _drop_first(self) -> None:
         self._kept_bytes -= cost_of(self._kept.popleft())
         self.first += 1

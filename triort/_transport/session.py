@@ -20,7 +20,9 @@ from typing import Protocol
 import trio
 
 from triort._model.errors import ProtocolError
+from triort._model.limits import REASON_CHARS_MAX
 from triort._model.messages import Beat, Bye, Message, Received
+from triort._model.text import readable
 from triort._transport.connection import RawConnection
 from triort._transport.outgoing import cost_of
 from triort._transport.replay import UNCOUNTED, Replay
@@ -198,7 +200,8 @@ class SessionConnection:
                     break
             elif isinstance(message, Bye):
                 kind = trio.BrokenResourceError if message.reason else trio.EndOfChannel
-                end = kind(f"{self.name} has ended the link: {message.reason or 'closed'}")
+                reason = readable(message.reason, REASON_CHARS_MAX) or "closed"
+                end = kind(f"{self.name} has ended the link: {reason}")
                 break
         self.replay.note_received(mail[before:] if before else mail)
         if end is not None:
@@ -287,6 +290,7 @@ class SessionConnection:
                 raw.flush_nowait()
             raw.close()
         self._waiting, self._waiting_bytes = [], 0
+        self.replay.clear()
         self._tell_change()
         if self.watcher is not None:
             self.watcher.note_ended()

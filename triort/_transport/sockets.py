@@ -15,17 +15,11 @@ interrupt a call on the same connection: its owner has a flag for that.
 ends inside a message. A failed send says nothing: the reader will see the same, after what had arrived before it.
 Each end is remembered, since the system reports a reset only once.
 
-**Loans.** Over a Unix socket with a `Store` large parts are lent; see `descriptors`.
-
-**How much is read.** Room for `RECEIVE_BYTES` comes from the system anew for each read and costs ten times the read of
-a small message (10 µs against 1 µs, seen); so that much is asked for only after a read that brought a lot. All other
-reads go into one buffer, and what has come is copied. To take room for 64 KiB each time, as ``recv`` does, and to give
-back what was left over made holes that the next 64 KiB did not fit into, for malloc keeps the few bytes in front of
-each for later: at 500 tasks a second the heap of each node grew by 2 to 4 MiB an hour, without end (seen).
+**What lies below.** The socket itself (a Unix socket also lends large parts: `descriptors`), or TLS on it: a `Line`.
+What is sent before its handshake is over waits here; the handshake goes on in `receive`, and the rest follows.
 """
 
 import contextlib
-import mmap
 import socket
 from collections.abc import Sequence
 from typing import NoReturn
@@ -35,38 +29,44 @@ import trio
 from triort._model.errors import ProtocolError
 from triort._model.limits import FLUSH_BYTES_MAX, LEND_BYTES_MAX, RECEIVE_BYTES, RECEIVE_FEW_BYTES, RECEIVES_MAX
 from triort._model.messages import Message, Received
-from triort._transport.descriptors import receive_with_loans, send_loan
+from triort._model.roles import Badge
+from triort._transport.descriptors import send_loan
+from triort._transport.lines import Line, PlainLine
 from triort._transport.outgoing import Note, Outgoing
 from triort._wire.frames import Buffer, FrameParser
-from triort._wire.shared import Shared, Store
-
-_BUFFERS_PER_SEND_MAX = 64
+from triort._wire.shared import Store
 
 
 class SocketConnection:
     """One end of a link over a connected stream socket, which it owns from now on.
 
     ``max_bytes`` limits all that is received until `lift_limit`. With a ``store``, and if it is a Unix socket, large
-    parts are lent to the peer.
+    parts are lent to the peer. ``line`` is how bytes go over it, if not as they are.
     """
 
     def __init__(
-        self, sock: socket.socket, name: str, *, max_bytes: int | None = None, store: Store | None = None
+        self,
+        sock: socket.socket,
+        name: str,
+        *,
+        max_bytes: int | None = None,
+        store: Store | None = None,
+        line: Line | None = None,
+        host: str = "",
     ) -> None:
         sock.setblocking(False)
         self.name = name
+        self.host = host
         self._sock = sock
-        self._is_unix = sock.family == socket.AF_UNIX
-        self.store = store if self._is_unix else None
+        self._line = PlainLine(sock) if line is None else line
+        self.store = store if sock.family == socket.AF_UNIX else None
         self._queue = Outgoing(None if self.store is None else self.store.lend)
         self._encoded: list[Buffer] = []
         self._parser = FrameParser(max_bytes)
-        self._few = memoryview(mmap.mmap(-1, RECEIVE_FEW_BYTES, flags=mmap.MAP_PRIVATE))  # takes pages as it is used
         self._read_bytes = RECEIVE_FEW_BYTES
         self._is_closed = False
         self._is_broken = False
-        self._end: type[trio.EndOfChannel] | type[trio.BrokenResourceError] | None = None
-        self._end_reason = ""
+        self._end: tuple[type[Exception], str] | None = None
         self._is_full = False
         self._wakeup = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
@@ -77,7 +77,17 @@ class SocketConnection:
     @property
     def pending_bytes(self) -> int:
         """Bytes queued here and not yet taken by the system."""
-        return self._queue.pending_bytes + sum(map(len, self._encoded))
+        return self._queue.pending_bytes + sum(map(len, self._encoded)) + self._line.pending_bytes
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that both ends belong to; empty without certificates."""
+        return self._line.cluster
+
+    @property
+    def badge(self) -> Badge | None:
+        """The role in the peer's certificate, once something has come; None without certificates."""
+        return self._line.badge
 
     def fileno(self) -> int:
         """The socket's file descriptor; -1 after `close`."""
@@ -99,6 +109,7 @@ class SocketConnection:
     def lift_limit(self) -> None:
         """The peer has been let in: ``max_bytes`` does not hold any more."""
         self._parser.lift_limit()
+        self._line.lift_limit()
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -142,18 +153,21 @@ class SocketConnection:
                 await self._wakeup.wait()
 
     def _write(self) -> bool:
-        """Whether everything has been written."""
+        """Whether everything has been written that can be by now."""
+        if not self._line.is_open:
+            self._line.start()
+            return True
         budget_bytes, lent_bytes = FLUSH_BYTES_MAX, 0
         while True:
             if not self._encoded:
                 self._encoded = self._queue.next_buffers()
                 if not self._encoded:
-                    return True
+                    return self._line.drain()
             loan = self._queue.loan
             if budget_bytes <= 0 or (loan is not None and lent_bytes >= LEND_BYTES_MAX):
                 return False
             try:
-                sent = self._send_some() if loan is None else send_loan(self._sock, self._encoded, loan)
+                sent = self._line.send(self._encoded) if loan is None else send_loan(self._sock, self._encoded, loan)
             except BlockingIOError:
                 return False
             if sent is None:
@@ -165,11 +179,6 @@ class SocketConnection:
                 lent_bytes += len(loan)
             budget_bytes -= sent
             self._forget_sent(sent)
-
-    def _send_some(self) -> int:
-        if len(self._encoded) == 1:
-            return self._sock.send(self._encoded[0])
-        return self._sock.sendmsg(self._encoded[:_BUFFERS_PER_SEND_MAX])
 
     def _forget_sent(self, sent: int) -> None:
         for done, buffer in enumerate(self._encoded):
@@ -188,6 +197,15 @@ class SocketConnection:
         self._wakeup.set()
 
     # -- receiving -----------------------------------------------------------------------------------------------
+
+    async def secure(self) -> None:
+        """Wait until the handshake of what lies below is over, if there is one."""
+        self.flush_nowait()
+        while not self._line.is_open:
+            if self._read():
+                raise ProtocolError(f"{self.name}: it speaks before it is asked")
+            if not self._line.is_open:
+                await trio.lowlevel.wait_readable(self._sock)
 
     async def receive(self) -> list[Received]:
         """Wait for messages and return those of one read, at least one. A checkpoint; a cancel loses nothing.
@@ -229,39 +247,37 @@ class SocketConnection:
         """The messages that one read has completed; None when there is nothing to read."""
         if self._is_closed:
             raise trio.ClosedResourceError
-        if self._parser.fault is not None:
-            raise ProtocolError(f"{self.name}: {self._parser.fault}")
         if self._end is not None:
-            raise self._end(self._end_reason)
+            raise self._end[0](self._end[1])
+        if self._parser.fault is not None:
+            self._finish(ProtocolError, self._parser.fault)
         room = self._parser.room  # read no further, so that what follows a WELCOME is left for after `lift_limit`
         size_max = self._read_bytes if room is None else max(1, min(room, self._read_bytes))
-        lent: list[Shared] = []
+        was_open = self._line.is_open
         try:
-            data, lent = self._receive(size_max)
+            data, lent = self._line.receive(size_max)
         except BlockingIOError:
             return None
+        except ProtocolError as error:
+            self._finish(type(error), error)
         except OSError as error:
-            self._finish(trio.BrokenResourceError, f"{self.name}: {error.strerror or error}")
+            self._finish(trio.BrokenResourceError, error.strerror or error)
+        finally:
+            if not was_open and self._line.is_open:
+                self.flush_nowait()
         if not data and self._parser.is_partial:
-            self._finish(trio.BrokenResourceError, f"{self.name}: the peer has gone inside a message")
+            self._finish(trio.BrokenResourceError, "the peer has gone inside a message")
         if not data:
-            self._finish(trio.EndOfChannel, f"{self.name}: the peer has closed the link")
+            self._finish(trio.EndOfChannel, "the peer has closed the link")
         self._read_bytes = RECEIVE_BYTES if len(data) >= RECEIVE_FEW_BYTES else RECEIVE_FEW_BYTES
         try:
             return self._parser.feed(data, lent)
         except ProtocolError as error:
-            raise ProtocolError(f"{self.name}: {error}") from None
+            self._finish(ProtocolError, error)
 
-    def _receive(self, size: int) -> tuple[bytes, list[Shared]]:
-        if self._is_unix:
-            return receive_with_loans(self._sock, size, self._few)
-        if size > RECEIVE_FEW_BYTES:
-            return self._sock.recv(size), []
-        return bytes(self._few[: self._sock.recv_into(self._few, size)]), []
-
-    def _finish(self, end: type[trio.EndOfChannel] | type[trio.BrokenResourceError], reason: str) -> NoReturn:
-        self._end, self._end_reason = end, reason
-        raise end(reason)
+    def _finish(self, kind: type[Exception], what: object) -> NoReturn:
+        self._end = kind, f"{self.name}: {what}"
+        raise kind(self._end[1]) from None
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -271,11 +287,11 @@ class SocketConnection:
         if self._is_closed:
             return
         self._is_closed = True
+        self._line.close()
         self._queue.clear()
         self._parser.drop()
         self._encoded = []
         with contextlib.suppress(RuntimeError):  # not inside trio: then nobody waits
             trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
-        self._few.release()
         self._wake_writer()

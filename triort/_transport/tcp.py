@@ -1,4 +1,4 @@
-"""Links over TCP, on loopback only: until there is TLS, nothing that leaves the host is sent or accepted in the clear.
+"""Links over TCP: with TLS, by the access of who calls; without it on loopback only, where nothing leaves the host.
 
 Dialling goes on until the listener is there: nodes of a cluster start in any order. A refused connection is an answer
 within microseconds, so attempts are spaced by growing waits. Dialling a free port of one's own host can, by chance,
@@ -8,12 +8,14 @@ Running out of file descriptors must neither end a listener nor make it spin: th
 the listener stays readable; it waits `ACCEPT_WAIT_S` and looks again.
 """
 
+from __future__ import annotations
+
 import errno
 import ipaddress
 import os
 import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import trio
 
@@ -26,71 +28,60 @@ from triort._model.limits import (
     HANDSHAKE_BYTES_MAX,
     LISTEN_BACKLOG_MAX,
 )
+from triort._transport.endpoints import quote, show_endpoint
+from triort._transport.lines import Line
 from triort._transport.sockets import SocketConnection
+
+if TYPE_CHECKING:
+    from triort._access.access import Access
 
 _Address = tuple[str | int, ...]
 _Place = tuple[socket.AddressFamily, _Address]
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
-_PORT_MAX = 65_535
 _SHARED_PORT_ATTEMPTS_MAX = 8
 
 
-def parse_endpoint(text: str, default_port: int | None = None, *, any_port: bool = False) -> tuple[str, int]:
-    """Split ``HOST:PORT``, ``HOST`` (with ``default_port``) or ``[IPV6]:PORT``.
-
-    Port 0, for a port that the system picks, is allowed with ``any_port``. Raises `UsageError` in one line.
-    """
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        well_formed = bool(bracket) and (not rest or rest.startswith(":"))
-        has_port, port_text = bool(rest), rest[1:]
-    else:
-        host, colon, port_text = text.partition(":")
-        well_formed, has_port = ":" not in port_text, bool(colon)
-    if not well_formed or not host or not text.isascii() or not text.isprintable() or " " in text:
-        raise UsageError(f"{_quote(text)} is not an address; write HOST:PORT, or [HOST]:PORT for IPv6")
-    if not has_port:
-        if default_port is None:
-            raise UsageError(f"{_quote(text)} names no port; write HOST:PORT")
-        return host, default_port
-    lowest = 0 if any_port else 1
-    if not port_text.isdigit() or len(port_text) > 5 or not lowest <= int(port_text) <= _PORT_MAX:
-        raise UsageError(f"{_quote(port_text)} in {_quote(text)} is not a port; ports are {lowest} to {_PORT_MAX}")
-    return host, int(port_text)
-
-
-async def listen_tcp(host: str, port: int) -> list[socket.socket]:
-    """Listen on each loopback address of ``host``; port 0 lets the system pick one for all of them.
+async def listen_tcp(host: str, port: int, access: Access | None = None) -> list[socket.socket]:
+    """Listen on each address of ``host``; port 0 lets the system pick one for all of them.
 
     Blocks for the name's resolution alone; a cancel leaves nothing open. The caller closes the listeners with
-    `close_listener`. Raises `UsageError` for an address that is not loopback, `StartupError` if it cannot listen.
+    `close_listener`. Raises `UsageError` for an address that is not loopback if there is no access, `AccessError` for
+    an access that cannot be used, `StartupError` if it cannot listen.
     """
+    if access is not None:
+        access.load()
     try:
-        places = await _resolve(host, port)
+        places = await _resolve(host, port, anywhere=access is not None)
     except socket.gaierror as error:
-        raise StartupError(f"cannot listen on {_show(host, port)}: {error.strerror}") from None
+        raise StartupError(f"cannot listen on {show_endpoint(host, port)}: {error.strerror}") from None
     for attempt in range(_SHARED_PORT_ATTEMPTS_MAX):
         try:
             return _listen_on(places)
         except OSError as error:
             # a port that was free for one address may be taken for the next one: then try another
             if error.errno != errno.EADDRINUSE or port or attempt == _SHARED_PORT_ATTEMPTS_MAX - 1:
-                raise StartupError(f"cannot listen on {_show(host, port)}: {_listen_failure(error)}") from None
+                raise StartupError(f"cannot listen on {show_endpoint(host, port)}: {_listen_failure(error)}") from None
     raise AssertionError("unreachable")
 
 
-async def accept_tcp(listener: socket.socket, *, max_bytes: int | None = HANDSHAKE_BYTES_MAX) -> SocketConnection:
+async def accept_tcp(
+    listener: socket.socket,
+    access: Access | None = None,
+    *,
+    max_bytes: int | None = HANDSHAKE_BYTES_MAX,
+    make_room: Callable[[], object] = int,
+) -> SocketConnection:
     """Wait for the next connection, as `accept_socket` does. What it sends is limited to ``max_bytes`` until its
-    `lift_limit` is called."""
-    sock, address = await accept_socket(listener)
-    return _connection(sock, _show(address[0], address[1]), max_bytes)
+    `lift_limit` is called. Raises `AccessError`."""
+    sock, (host, port, *_) = await accept_socket(listener, make_room)
+    return _connection(sock, show_endpoint(host, port), max_bytes, access, host=host)
 
 
-async def accept_socket(listener: socket.socket) -> tuple[socket.socket, Any]:
+async def accept_socket(listener: socket.socket, make_room: Callable[[], object] = int) -> tuple[socket.socket, Any]:
     """Wait for the next connection; returns its socket, for words that are no frames, and the peer's address.
 
-    Outlasts connections that are gone already and a lack of file descriptors. A cancel loses no connection. Raises
-    `trio.ClosedResourceError` when the listener is closed.
+    Outlasts connections that are gone already and a lack of file descriptors, at which it calls ``make_room``. A cancel
+    loses no connection. Raises `trio.ClosedResourceError` when the listener is closed.
     """
     await trio.lowlevel.checkpoint()
     while True:
@@ -101,7 +92,11 @@ async def accept_socket(listener: socket.socket) -> tuple[socket.socket, Any]:
         except BlockingIOError:
             await trio.lowlevel.wait_readable(listener)
         except OSError as error:
-            await trio.sleep(0 if error.errno == errno.ECONNABORTED else ACCEPT_WAIT_S)
+            if error.errno == errno.ECONNABORTED:
+                await trio.lowlevel.checkpoint()
+            else:
+                make_room()
+                await trio.sleep(ACCEPT_WAIT_S)
 
 
 def close_listener(listener: socket.socket) -> None:
@@ -114,36 +109,48 @@ def close_listener(listener: socket.socket) -> None:
 async def dial_tcp(
     host: str,
     port: int,
+    access: Access | None = None,
     *,
     timeout_s: float,
     max_bytes: int | None = HANDSHAKE_BYTES_MAX,
     on_retry: Callable[[int, str], None] | None = None,
 ) -> SocketConnection:
     """Connect as `dial_socket` does. What the peer sends is limited to ``max_bytes`` until `lift_limit` is called."""
-    sock = await dial_socket(host, port, timeout_s=timeout_s, on_retry=on_retry)
-    return _connection(sock, _show(host, port), max_bytes)
+    if access is not None:
+        access.load()
+    anywhere = access is not None
+    sock = await dial_socket(host, port, timeout_s=timeout_s, on_retry=on_retry, anywhere=anywhere)
+    return _connection(sock, show_endpoint(host, port), max_bytes, access, dials=True)
 
 
-async def dial_tcp_once(host: str, port: int, *, max_bytes: int | None = HANDSHAKE_BYTES_MAX) -> SocketConnection:
-    """Connect in one attempt; raises `OSError`, and `ConnectionRefusedError` where nobody listens. A cancel leaves
-    nothing open."""
-    return _connection(await _dial_once(host, port), _show(host, port), max_bytes)
+async def dial_tcp_once(
+    host: str, port: int, access: Access | None = None, *, max_bytes: int | None = HANDSHAKE_BYTES_MAX
+) -> SocketConnection:
+    """Connect in one attempt; raises `OSError`, and `ConnectionRefusedError` where nobody listens, and `AccessError`. A
+    cancel leaves nothing open."""
+    sock = await _dial_once(host, port, anywhere=access is not None)
+    return _connection(sock, show_endpoint(host, port), max_bytes, access, dials=True)
 
 
 async def dial_socket(
-    host: str, port: int, *, timeout_s: float, on_retry: Callable[[int, str], None] | None = None
+    host: str,
+    port: int,
+    *,
+    timeout_s: float,
+    on_retry: Callable[[int, str], None] | None = None,
+    anywhere: bool = False,
 ) -> socket.socket:
     """Connect, again and again with growing waits, for ``timeout_s``; ``on_retry(attempt, reason)`` hears of failures.
 
-    A cancel leaves nothing open. Raises `UsageError` for an address that is not loopback, `StartupError` with the last
-    reason when the time is over.
+    A cancel leaves nothing open. Raises `UsageError` for an address that is not loopback, unless it may be
+    ``anywhere``; `StartupError` with the last reason when the time is over.
     """
     reason, attempt, wait_s = "no answer", 0, DIAL_WAIT_FIRST_S
     with trio.move_on_after(timeout_s):
         while True:
             attempt += 1
             try:
-                return await _dial_once(host, port)
+                return await _dial_once(host, port, anywhere=anywhere)
             except socket.gaierror as error:
                 reason = error.strerror or str(error)
                 if error.errno != socket.EAI_AGAIN:
@@ -154,13 +161,13 @@ async def dial_socket(
                 on_retry(attempt, reason)
             await trio.sleep(wait_s)
             wait_s = min(wait_s * DIAL_WAIT_GROWTH, DIAL_WAIT_MAX_S)
-    raise StartupError(f"cannot connect to {_show(host, port)}: {reason} (attempts: {attempt})")
+    raise StartupError(f"cannot connect to {show_endpoint(host, port)}: {reason} (attempts: {attempt})")
 
 
-async def _dial_once(host: str, port: int) -> socket.socket:
+async def _dial_once(host: str, port: int, *, anywhere: bool) -> socket.socket:
     """Of several addresses, such as 127.0.0.1 and ::1, the first that answers; "refused" only if all have refused."""
     failure: OSError | None = None
-    for family, address in await _resolve(host, port):
+    for family, address in await _resolve(host, port, anywhere=anywhere):
         try:
             return await _connect(family, address)
         except OSError as error:
@@ -187,17 +194,16 @@ async def _connect(family: socket.AddressFamily, address: _Address) -> socket.so
     return sock
 
 
-async def _resolve(host: str, port: int) -> list[_Place]:
-    """Where ``host`` is; only loopback passes."""
+async def _resolve(host: str, port: int, *, anywhere: bool) -> list[_Place]:
+    """Where ``host`` is; only loopback passes, unless it may be ``anywhere``."""
     try:
         found = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except ValueError:  # what cannot be a name: an empty or endless label, a NUL
-        raise UsageError(f"{_quote(host)} is not a host name") from None
+        raise UsageError(f"{quote(host)} is not a host name") from None
     for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
+        if not anywhere and not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_loopback:
             raise UsageError(
-                f"{_show(host, port)} is not a loopback address: any other is refused until TLS is there; "
-                "use 127.0.0.1 and an SSH tunnel"
+                f"{show_endpoint(host, port)} is not a loopback address, and nothing here goes further in the clear"
             )
     return list(dict.fromkeys((family, cast(_Address, address)) for family, _, _, _, address in found))
 
@@ -238,12 +244,30 @@ def _listen_at(family: socket.AddressFamily, address: _Address) -> socket.socket
     return sock
 
 
-def _connection(sock: socket.socket, name: str, max_bytes: int | None) -> SocketConnection:
+def _connection(
+    sock: socket.socket,
+    name: str,
+    max_bytes: int | None,
+    access: Access | None,
+    *,
+    dials: bool = False,
+    host: str = "",
+) -> SocketConnection:
     try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except OSError:  # it is gone already: the first receive tells
-        pass
-    return SocketConnection(sock, name, max_bytes=max_bytes)
+        sock.setblocking(False)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:  # it is gone already: the first receive tells
+            pass
+        line: Line | None = None
+        if access is not None:
+            from triort._transport.tls import TlsLine
+
+            line = TlsLine(sock, access, listens=not dials, raw_bytes_max=max_bytes)
+        return SocketConnection(sock, name, max_bytes=max_bytes, line=line, host=host)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def _listen_failure(error: OSError) -> str:
@@ -254,11 +278,3 @@ def _listen_failure(error: OSError) -> str:
 def _reason(error: OSError) -> str:
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]
-
-
-def _show(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _quote(text: str) -> str:
-    return ascii(text if len(text) <= 100 else text[:97] + "...")

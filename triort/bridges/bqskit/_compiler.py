@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import uuid
 from collections.abc import Callable, MutableMapping
 from contextlib import ExitStack
@@ -52,6 +53,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         num_blas_threads: int = 1,
         *,
         address: str | None = None,
+        access: str | os.PathLike[str] | None = None,
     ) -> None:
         """Blocks until the workers are ready, or the server has answered.
 
@@ -63,6 +65,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
             worker_port: of no use here: no port is needed for workers.
             num_blas_threads: threads that numeric libraries may use in each worker.
             address: ``HOST[:PORT]`` in one, in place of ``ip`` and ``port``.
+            access: for a running server: a client's access file, or a folder that has one; as of `triort.open_client`.
 
         Raises `StartupError` when there is no server at the address or the workers cannot be started, and `UsageError`.
         """
@@ -72,6 +75,8 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         self._paths = own_paths()
         if address is not None and ip is not None:
             raise UsageError("a server is named once: by ip and port, or by address")
+        if access is not None and address is None and ip is None:
+            raise UsageError("access is for a running server; name its address, too, or leave it out")
         self._hide_log = _show_own_log(runtime_log_level)
         if ip is not None:
             address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
@@ -79,7 +84,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
             if address is None:
                 self._start_cluster(check_num_workers(max(num_workers, -1)), num_blas_threads)
             else:
-                self.conn = ClientLoop(partial(open_client, address), f"triort client of {address}")
+                self.conn = ClientLoop(partial(open_client, address, access=access), f"triort client of {address}")
         except BaseException:
             self._end()
             raise

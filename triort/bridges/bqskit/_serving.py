@@ -13,15 +13,19 @@ async def serve_gateway(
     port: int,
     num_workers: int,
     address: str | None,
+    access: str | None,
     blas_threads: int,
     on_listening: Callable[[Gateway], None],
 ) -> None:
-    """Serve BQSKit's clients at this port until cancelled, by a cluster of one's own or the one at ``address``. Raises
-    `StartupError`, `UsageError`, and `ConnectionLost` when the cluster is lost."""
+    """Serve BQSKit's clients at this port until cancelled, by a cluster of one's own or the one at ``address``, for
+    which ``access`` is a client's access file.
+
+    Raises `StartupError`, `UsageError`, and `ConnectionLost` when the cluster is lost.
+    """
     listeners = await listen(port)  # first: who starts a second one hears of it at once
     async with listeners[0]:
         if address is not None:
-            async with open_client(address) as client:
+            async with open_client(address, access=access) as client:
                 await Gateway(client, listeners).serve(on_listening)
             return
         with open_workers_template(blas_threads) as early:

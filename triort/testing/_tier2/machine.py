@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -36,7 +36,7 @@ class SimListener:
         self.port = port
         self._arrivals_in, self._arrivals = trio.open_memory_channel[MemoryConnection](float("inf"))
 
-    async def accept(self) -> MemoryConnection:
+    async def accept(self, make_room: Callable[[], object]) -> MemoryConnection:
         """Wait for the next connection."""
         try:
             return await self._arrivals.receive()

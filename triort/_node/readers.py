@@ -1,0 +1,46 @@
+"""Clients that are told more than they read: what waits for each of them is bounded, so that it harms nobody else.
+
+A client may be told a lot at once, and may be slow; that is no fault. But one that has taken nothing at all for a
+while, with much waiting for it, is given up. It is looked at only when there is more for it: nothing grows otherwise.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from triort._model.limits import READER_PENDING_BYTES_MAX, READER_WAIT_S
+from triort._transport.connection import Connection
+
+
+@attrs.define
+class _Reader:
+    handed: int = 0
+    taken: int = 0
+    since: float = 0.0
+
+
+@attrs.define(eq=False)
+class Readers:
+    """What has been handed over for each client, and since when it has taken none of it."""
+
+    _readers: dict[Connection, _Reader] = attrs.Factory(dict)
+
+    def watch(self, conn: Connection) -> None:
+        """A client has come from another process: in one process, both read when the loop runs."""
+        self._readers[conn] = _Reader()
+
+    def is_stuck(self, conn: Connection, size: int, now: float) -> bool:
+        """So many bytes more are to go there: whether that is too much, for it reads nothing. False for all others."""
+        reader = self._readers.get(conn)
+        if reader is None:
+            return False
+        reader.handed += size
+        pending = conn.pending_bytes
+        taken = reader.handed - pending
+        if taken > reader.taken or not pending:
+            reader.taken, reader.since = taken, now
+        return pending > READER_PENDING_BYTES_MAX and now - reader.since > READER_WAIT_S
+
+    def forget(self, conn: Connection) -> None:
+        """The link is over."""
+        self._readers.pop(conn, None)
