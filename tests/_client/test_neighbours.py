@@ -69,3 +69,9 @@ async def test_a_parent_may_wait_in_a_greenlet_of_its_own(client):
 
 async def test_a_sync_child_may_have_children_with_deadlines_while_its_parent_waits_beside_it(client):
     assert [await client.run(neighbours.wait_with_a_deadline, i) for i in range(5)] == list(range(5))
+
+
+async def test_a_task_that_does_not_yield_is_told_what_has_come_while_the_loop_was_about_to_look():
+    async with triort.open_cluster(2) as client:
+        with trio.fail_after(60):
+            assert [await client.run(neighbours.tell_two, i) for i in range(300)] == [[[i], [i]] for i in range(300)]

@@ -30,7 +30,7 @@ from triort._node.output import TaskOutput
 from triort._node.page import MAIL_READ, ON_CPU, OVER, QUEUED, ROOT, STEPS, UNSENT
 from triort._node.process import OwnProcess, Process
 from triort._node.waits import Waits
-from triort._transport.connection import Connection
+from triort._transport.connection import LocalConnection
 
 if TYPE_CHECKING:
     from triort._node.machine import Page
@@ -44,7 +44,9 @@ class Worker:
 
     current: Worker | None = None
 
-    def __init__(self, node_id: int, name: str, conn: Connection, page: Page, process: Process | None = None) -> None:
+    def __init__(
+        self, node_id: int, name: str, conn: LocalConnection, page: Page, process: Process | None = None
+    ) -> None:
         self.process = process or OwnProcess()
         self.clock_ns = self.process.clock_ns
         self.name = name
@@ -119,9 +121,10 @@ class Worker:
                 await self._sleep_until_mail()
 
     async def _sleep_until_mail(self) -> None:
+        """It is left where it is: a task may have the CPU before this loop does, and is to see it."""
         deadline = self.core.next_deadline()
         with trio.CancelScope(deadline=float("inf") if deadline is None else deadline) as self._sleep:
-            self._read(await self.conn.receive())
+            await self.conn.wait_mail()
         self._sleep = None
 
     def wake(self) -> None:

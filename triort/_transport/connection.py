@@ -54,6 +54,14 @@ class Connection(Protocol):
         """Close at once, without waiting for what is queued; idempotent."""
 
 
+class LocalConnection(Connection, Protocol):
+    """A link within a host, as workers have it: nothing below it holds back what has arrived, as TLS may."""
+
+    async def wait_mail(self) -> None:
+        """Wait until `receive_nowait` has something to return or to raise, and take nothing. So whoever asks for it
+        sees all that has arrived, also while this wait is on its way back to its caller. A checkpoint."""
+
+
 class RawConnection(Connection, Protocol):
     """A connection that a session may stand on: it tells what has gone out, and gives back what has not."""
 

@@ -129,12 +129,22 @@ class MemoryConnection:
             await trio.lowlevel.cancel_shielded_checkpoint()
             return received
         while not received:
-            if self._reader is not None:
-                raise trio.BusyResourceError(f"another task receives from {self.name} already")
-            self._reader = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._stop_reading)
+            await self._wait_news()
             received = self.receive_nowait()
         return received
+
+    async def wait_mail(self) -> None:
+        """Wait until something has arrived, or the link has ended; takes nothing. A checkpoint."""
+        if self._inbox or self._is_closed or self._end is not None:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._wait_news()
+
+    async def _wait_news(self) -> None:
+        if self._reader is not None:
+            raise trio.BusyResourceError(f"another task receives from {self.name} already")
+        self._reader = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._stop_reading)
 
     def _stop_reading(self, raise_cancel: object) -> trio.lowlevel.Abort:
         self._reader = None

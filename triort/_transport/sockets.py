@@ -12,8 +12,7 @@ the flag (it finds it set); so no wakeup is lost between its look and its sleep.
 interrupt a call on the same connection: its owner has a flag for that.
 
 **How it ends.** The peer's close is `trio.EndOfChannel` after all that it has sent, `trio.BrokenResourceError` if that
-ends inside a message. A failed send says nothing: the reader will see the same, after what had arrived before it.
-Each end is remembered, since the system reports a reset only once.
+ends inside a message. A failed send says nothing: the reader will see the same later. Each end is remembered.
 
 **What lies below.** The socket itself (a Unix socket also lends large parts: `descriptors`), or TLS on it: a `Line`.
 What is sent before its handshake is over waits here; the handshake goes on in `receive`, and the rest follows.
@@ -226,6 +225,10 @@ class SocketConnection:
             else:
                 await trio.lowlevel.checkpoint()
             has_yielded = True
+
+    async def wait_mail(self) -> None:
+        """Wait until there is something to read, or the link has ended; takes nothing. A checkpoint. Not over TLS."""
+        await trio.lowlevel.wait_readable(self._sock)
 
     def receive_nowait(self) -> list[Received]:
         """All messages that have arrived, up to a bound; empty when there are none. Raises as `receive` does, once
