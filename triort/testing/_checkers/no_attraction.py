@@ -23,15 +23,15 @@ class NoAttraction(Checker):
         self._since: dict[str, float] = {}
 
     def look(self) -> None:
-        """Who has no workers, and since when."""
+        """Who has tasks and no workers, and since when: it may have had one for a moment, between two looks."""
         now = self.world.now
         empty = {}
         for core in self.world.nodes.values():
             for employee in core.employees:
-                if not employee.num_workers and not employee.is_extra:
+                held = [attempt for attempt in employee.link.sent.values() if not attempt.alone]
+                if held and not employee.num_workers and not employee.is_extra:
                     since = empty[employee.name] = self._since.get(employee.name, now)
-                    held = [attempt for attempt in employee.link.sent.values() if not attempt.alone]
-                    if held and now - since > self._bound_s:
+                    if now - since > self._bound_s:
                         text = f"{len(held)} tasks are with {employee.name}"
                         self.fail(f"{text}, which has had no workers for {now - since:.3f} s")
         self._since = empty
