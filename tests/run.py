@@ -80,13 +80,14 @@ def check_oldest_trio() -> None:
 
 
 def run_tests(arguments: Sequence[str]) -> None:
-    """Those with real processes mostly wait; meanwhile the others run, on what they leave of the CPUs."""
+    """Those with real processes mostly wait; meanwhile the others and the simulations run, on what they leave of the
+    CPUs."""
     if arguments:
         call(*PYTEST, "-m", "not slow", *arguments)
         return
     with tempfile.TemporaryFile("w+") as output:
         others = subprocess.Popen(
-            ["nice", *PYTEST, "-m", "not slow and not processes", "-p", "no:cacheprovider", "tests"],
+            ["nice", *PYTEST, "-m", "not slow and not processes", "-p", "no:cacheprovider", "tests", "sim"],
             cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
@@ -99,7 +100,6 @@ def run_tests(arguments: Sequence[str]) -> None:
             print(output.read(), flush=True)
     if code != 0:
         raise Failed(f"exit code {code} of the tests without processes")
-    call(*PYTEST, "-m", "not slow", "sim")
 
 
 CHECKS: dict[str, Callable[[], None]] = {

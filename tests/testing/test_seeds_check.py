@@ -90,7 +90,8 @@ def test_runs_that_differ_are_a_failure_with_the_point_where_they_part(tier: int
     assert tried.trial == Trial(tier, is_twice=True)
     assert "events are the same" in tried.text or "event is the same" in tried.text
     assert "first:" in tried.text
-    assert (failure.shrunk.jobs, failure.shrunk.faults, failure.shrunk.tree) == ([], [], [1])
+    assert (failure.shrunk.jobs, failure.shrunk.faults) == ([], [])
+    assert failure.shrunk.tree in ([1], [2])  # the smallest in which anything is sent
 
 
 def test_tiers_that_end_a_plan_without_races_differently_are_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

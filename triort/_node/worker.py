@@ -44,9 +44,7 @@ class Worker:
 
     current: Worker | None = None
 
-    def __init__(
-        self, node_id: int, name: str, conn: LocalConnection, page: Page, process: Process | None = None
-    ) -> None:
+    def __init__(self, node_id: int, name: str, conn: LocalConnection, page: Page, process: Process | None = None):
         self.process = process or OwnProcess()
         self.clock_ns = self.process.clock_ns
         self.name = name
@@ -110,9 +108,11 @@ class Worker:
 
     async def _loop(self) -> None:
         core = self.core
-        while not core.shutting_down:
+        while True:
             self._woken = False
             self._read(self.conn.receive_nowait())
+            if core.shutting_down:
+                return
             self._step()
             self.flush()
             if self.core.events or self.execution.has_ready:
