@@ -97,6 +97,14 @@ def add_access(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """The options --connect and --access, of a command about a running server."""
+    parser.add_argument(
+        "--connect", metavar="HOST[:PORT]", help="the server (default: as the access file says, or 127.0.0.1:7472)"
+    )
+    add_access(parser, "a client's access file, or a folder that has it")
+
+
 def parse_endpoints(words: Sequence[str], default_port: int) -> list[tuple[str, int]]:
     """The addresses in ``HOST[:PORT][,…] …``; raises `UsageError` for a malformed one and for one named twice."""
     found = [parse_endpoint(text, default_port) for word in words for text in word.split(",")]

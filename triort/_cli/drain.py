@@ -8,7 +8,7 @@ from functools import partial
 
 import trio
 
-from triort._cli.arguments import Parser, add_access
+from triort._cli.arguments import Parser, add_server
 from triort._cli.running import run_command
 from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost, TriortError, UsageError
@@ -25,10 +25,7 @@ def _parser() -> Parser:
         "runs there is over. Waits for that; Ctrl-C only stops waiting.",
     )
     parser.add_argument("node", metavar="NODE", help="its name in 'triort status', or its path: m7473/m7481")
-    parser.add_argument(
-        "--connect", metavar="HOST[:PORT]", help="the server (default: as the access file says, or 127.0.0.1:7472)"
-    )
-    add_access(parser, "a client's access file, or a folder that has it")
+    add_server(parser)
     parser.add_verbose()
     return parser
 

@@ -17,7 +17,7 @@ from triort._cli.running import log_to_stderr
 from triort._model.errors import TriortError, UsageError
 from triort._model.limits import ACCESS_DAYS
 from triort._model.roles import Badge
-from triort._transport.endpoints import parse_endpoint
+from triort._transport.endpoints import parse_endpoint, show_endpoint
 
 PROG = "triort init"
 DEFAULT_PORT = 7472
@@ -68,8 +68,7 @@ def _init(options: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"{place.path} is a file; name the folder for the files of a cluster")
     address = ""
     if options.address is not None:
-        host, port = parse_endpoint(options.address, DEFAULT_PORT)
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = show_endpoint(*parse_endpoint(options.address, DEFAULT_PORT))
     days = options.days or ACCESS_DAYS
     was_made = False
     if options.rotate:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import trio
 
-from triort._cli.arguments import Parser, add_access, count
+from triort._cli.arguments import Parser, add_server, count
 from triort._cli.running import run_command
 from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost
@@ -26,10 +26,7 @@ PROG = "triort status"
 
 def _parser() -> Parser:
     parser = Parser(PROG, "Show the node tree of a running server.")
-    parser.add_argument(
-        "--connect", metavar="HOST[:PORT]", help="the server (default: as the access file says, or 127.0.0.1:7472)"
-    )
-    add_access(parser, "a client's access file, or a folder that has it")
+    add_server(parser)
     parser.add_argument("--json", action="store_true", help="print the tree as JSON, for programs")
     parser.add_verbose()
     return parser

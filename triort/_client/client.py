@@ -159,12 +159,24 @@ class Client:
         log_level: int | None = None,
     ) -> Job:
         """Start a job; records of its tasks are sent from ``log_level`` on, by default from what is wanted here."""
-        session = self._session
         digest, blob = payload.dump_function(fn)
-        name = payload.name_of(fn)
         level = log_level_wanted() if log_level is None else log_level
-        spec = TaskSpec(JobId(0), digest, name, 0, self._options, (), level)
-        job = Job(self, self._options.name or name, len(calls), single=single, detached=detached)
+        spec = TaskSpec(JobId(0), digest, payload.name_of(fn), 0, self._options, (), level)
+        job = Job(self, self._options.name or spec.function_name, len(calls), single=single, detached=detached)
+        return self._launch(job, fn, calls, kwargs, spec, blob)
+
+    def _launch(
+        self,
+        job: Job,
+        fn: Callable[..., Any],
+        calls: payload.Calls,
+        kwargs: dict[str, Any],
+        spec: TaskSpec,
+        blob: bytes,
+    ) -> Job:
+        """Send the first piece of a job, whose function is packed in ``blob``, and return it. Raises `UsageError` and
+        `ConnectionLost`."""
+        session = self._session
         job._request = session.next_serial()
         job._feed = Feed(session, job, fn, calls, kwargs, spec, blob)
         job._feed.send_next()

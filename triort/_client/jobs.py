@@ -228,13 +228,20 @@ class Job:
             self._end_event = trio.Event()
         await self._end_event.wait()
 
-    def _value(self) -> Any:
+    def _error(self) -> Exception | None:
+        """Why the job has no value, if that is so."""
         if self._refused is not None:
-            raise JobRejected(f"the job {self._name} was not taken: {self._refused}")
+            return JobRejected(f"the job {self._name} was not taken: {self._refused}")
         if self._lost is not None:
-            raise ConnectionLost(f"the job {self._name} is lost: {self._lost}")
+            return ConnectionLost(f"the job {self._name} is lost: {self._lost}")
         if self._failure is not None:
-            raise payload.load_error(*self._failure, self._name)
+            return payload.load_error(*self._failure, self._name)
+        return None
+
+    def _value(self) -> Any:
+        error = self._error()
+        if error is not None:
+            raise error
         values = [payload.loads(result or b"") for result in self._results]
         return values[0] if self._single else values
 

@@ -17,7 +17,6 @@ from typing import Any
 import trio
 
 from triort._client.client import Client
-from triort._client.feed import Feed
 from triort._client.jobs import Job
 from triort._client.pool_calls import InitializerFailed
 from triort._client.pool_errors import BrokenPool, NotPicklable, as_pool_error
@@ -25,7 +24,7 @@ from triort._client.pool_functions import KnownFunctions, Packed
 from triort._client.pool_futures import PoolFuture
 from triort._client.pool_window import Window
 from triort._client.talk import log_level_wanted
-from triort._model.errors import ConnectionLost, JobRejected, RemoteError, UsageError
+from triort._model.errors import ConnectionLost, RemoteError, UsageError
 from triort._model.ids import JobId
 from triort._model.limits import POOL_BATCH_MAX, POOL_STATUS_S
 from triort._model.messages import Options, TaskSpec
@@ -155,17 +154,14 @@ class Dispatcher:
     def _start(self, call: Call, level: int) -> None:
         assert self.client is not None
         assert call.fn is not None
-        packed, session = call.fn, self.client._session
+        packed = call.fn
         try:
             digest, blob = packed.pack(self._known)
             spec = TaskSpec(JobId(0), digest, packed.name, 0, Options(), (), level)
             job = call.job = Job(self.client, packed.name, 1, single=True)
-            job._request = session.next_serial()
             job._on_end = partial(self._on_end, call)
             self._open[call] = None
-            calls = [(*packed.leading, *call.args)]
-            feed = job._feed = Feed(session, job, packed.fn, calls, call.kwargs, spec, blob)
-            feed.send_next()
+            self.client._launch(job, packed.fn, [(*packed.leading, *call.args)], call.kwargs, spec, blob)
         except ConnectionLost as exc:
             raise _lost(exc) from exc
         except Exception as exc:
@@ -199,12 +195,12 @@ class Dispatcher:
             raise _lost(job._lost)
         if call.future.cancelled():
             return
-        if job._refused is not None or job._failure is not None:
-            error = _error_of(job)
-            if isinstance(error, InitializerFailed):
-                self._open[call] = None
-                raise BrokenPool(str(error)) from error
-            _settle(call.future, error=error, cause=error.__cause__)
+        failure = job._error()
+        if isinstance(failure, InitializerFailed):
+            self._open[call] = None
+            raise BrokenPool(str(failure)) from failure
+        if failure is not None:
+            _settle(call.future, error=as_pool_error(failure), cause=failure.__cause__)
             return
         try:
             value = payload.loads(job._take(0))
@@ -236,14 +232,6 @@ def _settle(future: PoolFuture, value: Any = None, error: BaseException | None =
             future.set_exception(error)
     except InvalidStateError:
         pass  # it has been cancelled meanwhile
-
-
-def _error_of(job: Job) -> Exception:
-    """Without a traceback, which would refer to what is here."""
-    if job._refused is not None:
-        return JobRejected(f"the job {job._name} was not taken: {job._refused}")
-    assert job._failure is not None
-    return as_pool_error(payload.load_error(*job._failure, job._name))
 
 
 def _lost(reason: object) -> BrokenPool:

@@ -39,8 +39,8 @@ class PoolFuture(concurrent.futures.Future[Any]):
             if self._state != _Base.RUNNING:
                 return False
             self._state = _Base.CANCELLED
+            self._condition.notify_all()
         self.set_running_or_notify_cancel()
-        self._condition_notify()
         self._invoke_callbacks()  # type: ignore[attr-defined]
         self._tell_engine()
         return True
@@ -59,10 +59,6 @@ class PoolFuture(concurrent.futures.Future[Any]):
         call = self._call
         if call is not None:
             self._engine.cancel(call)
-
-    def _condition_notify(self) -> None:
-        with self._condition:
-            self._condition.notify_all()
 
     def _check_wait(self, timeout: float | None) -> None:
         if self.done():

@@ -3,8 +3,7 @@ and the gateway share this."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
 from triort._client.client import Client
 from triort._client.cluster import serve_cluster
@@ -17,22 +16,20 @@ from triort.bridges.bqskit._tasks import Compilation
 PRELOAD = ("bqskit.compiler.compile", "bqskit.passes", "cloudpickle", "triort.bridges.bqskit._tasks")
 
 
-@contextmanager
-def open_workers_template(blas_threads: int) -> Iterator[EarlyTemplate]:
+def open_workers_template(blas_threads: int) -> AbstractContextManager[EarlyTemplate]:
     """Begin the process whose forks the workers are. It imports BQSKit, once for all of them, unless that would start
     threads of the numeric libraries in it, which no fork would have."""
     variables = dict.fromkeys(BLAS_VARIABLES, str(blas_threads))
     preload = PRELOAD if blas_threads == 1 else ()
-    with open_early_template(blas_threads, preload=preload, variables=variables) as early:
-        yield early
+    return open_early_template(blas_threads, preload=preload, variables=variables)
 
 
-@asynccontextmanager
-async def open_own_cluster(num_workers: int, blas_threads: int, template: EarlyTemplate) -> AsyncIterator[Client]:
+def open_own_cluster(
+    num_workers: int, blas_threads: int, template: EarlyTemplate
+) -> AbstractAsyncContextManager[Client]:
     """A cluster in this loop, over this template. Its workers may have any memory, as BQSKit's have: a single one may
     need more than its share for a while."""
-    async with serve_cluster(num_workers, blas_threads, 0, template, watches_loop=False) as client:
-        yield client
+    return serve_cluster(num_workers, blas_threads, 0, template, watches_loop=False)
 
 
 def start_compilation(client: Client, compilation: Compilation, data: bytes) -> Job:

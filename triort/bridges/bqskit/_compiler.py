@@ -26,6 +26,7 @@ from triort._client.jobs import Job
 from triort._client.opening import open_client
 from triort._model.errors import ConnectionLost, UsageError
 from triort._node.checks import check_num_workers
+from triort._transport.endpoints import show_endpoint
 from triort._wire import payload
 from triort.bridges.bqskit._compilations import error_text, open_own_cluster, open_workers_template, start_compilation
 from triort.bridges.bqskit._loop import ClientLoop
@@ -79,7 +80,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
             raise UsageError("access is for a running server; name its address, too, or leave it out")
         self._hide_log = _show_own_log(runtime_log_level)
         if ip is not None:
-            address = f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+            address = show_endpoint(ip, port)
         try:
             if address is None:
                 self._start_cluster(check_num_workers(max(num_workers, -1)), num_blas_threads)
