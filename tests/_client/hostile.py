@@ -10,7 +10,7 @@ from typing import Any
 import trio
 
 import triort
-from tests._client.jobs import spin
+from tests._client.jobs import refused_in_a_thread, spin
 
 
 class ExitWhenPickled:
@@ -60,18 +60,7 @@ def print_in_threads(count: int, chars: int) -> None:
 
 
 def submit_in_a_thread() -> str:
-    runtime, said = triort.get_runtime(), []
-
-    def submit() -> None:
-        try:
-            runtime.submit(spin, 0.0)
-        except triort.UsageError as exc:
-            said.append(str(exc))
-
-    thread = threading.Thread(target=submit)
-    thread.start()
-    thread.join()
-    return said[0]
+    return refused_in_a_thread(triort.get_runtime().submit, spin, 0.0)
 
 
 def log_an_odd_record() -> str:

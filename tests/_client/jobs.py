@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,19 @@ def fail_or_spin(kind: str) -> str:
 def print_then_spin(text: str) -> None:
     print(text)
     spin()
+
+
+def refused_in_a_thread(call: Callable[..., object], *args: Any) -> str:
+    """What the UsageError says that a call raises in another thread of this process."""
+    said: list[str] = []
+
+    def run() -> None:
+        try:
+            call(*args)
+        except triort.UsageError as exc:
+            said.append(str(exc))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return said[0]

@@ -7,7 +7,18 @@ from typing import Any
 import trio
 
 import triort
-from tests._client.jobs import Expected, fail, fail_at_three, fail_or_spin, fail_until, pick, sleep_long, spin, square
+from tests._client.jobs import (
+    Expected,
+    fail,
+    fail_at_three,
+    fail_or_spin,
+    fail_until,
+    pick,
+    refused_in_a_thread,
+    sleep_long,
+    spin,
+    square,
+)
 
 
 async def tree(depth: int, fan: int) -> int:
@@ -159,18 +170,7 @@ async def retry_child(path: str, times: int, retries: int) -> int:
 
 
 def get_runtime_in_thread() -> str:
-    said = []
-
-    def ask() -> None:
-        try:
-            triort.get_runtime()
-        except triort.UsageError as exc:
-            said.append(str(exc))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    thread.join()
-    return said[0]
+    return refused_in_a_thread(triort.get_runtime)
 
 
 async def submit_a_lock() -> str:

@@ -5,7 +5,6 @@ import functools
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, as_completed, wait
@@ -16,6 +15,7 @@ import trio
 import trio.lowlevel
 
 import triort
+from tests._client.jobs import refused_in_a_thread
 
 STATE: dict[str, Any] = {}
 
@@ -222,18 +222,7 @@ def nested_with_thread(pool: triort.Executor) -> list[int]:
 
 
 def nested_from_a_thread(pool: triort.Executor) -> str:
-    said: list[str] = []
-
-    def submit() -> None:
-        try:
-            pool.submit(square, 1)
-        except triort.UsageError as exc:
-            said.append(str(exc))
-
-    thread = threading.Thread(target=submit)
-    thread.start()
-    thread.join()
-    return said[0]
+    return refused_in_a_thread(pool.submit, square, 1)
 
 
 def nested_in_asyncio(pool: triort.Executor) -> str:

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, FIRST_EXCEPTION, CancelledError, as_completed, wait
 from pathlib import Path
 
@@ -21,13 +20,6 @@ from tests._client import pool_tasks
 
 pytestmark = pytest.mark.processes
 LONG_S = 30
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[triort.Executor]:
-    with triort.Executor(2) as pool:
-        pool.submit(pool_tasks.square, 1).result(LONG_S)
-        yield pool
 
 
 def wait_for(path: Path) -> None:

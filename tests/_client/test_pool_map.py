@@ -5,18 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-import triort
 from tests._client import pool_tasks
 
 pytestmark = pytest.mark.processes
 LONG_S = 30
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[triort.Executor]:
-    with triort.Executor(2) as pool:
-        pool.submit(pool_tasks.square, 1).result(LONG_S)
-        yield pool
 
 
 def test_a_map_is_in_order_in_chunks_or_not(pool):

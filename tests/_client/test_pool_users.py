@@ -1,7 +1,5 @@
 """Libraries that take an executor run on a pool as they are: Dask, SciPy."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -10,13 +8,6 @@ from tests._client import pool_tasks
 
 pytestmark = pytest.mark.processes
 LONG_S = 60
-
-
-@pytest.fixture(scope="module")
-def pool() -> Iterator[triort.Executor]:
-    with triort.Executor(2) as pool:
-        pool.submit(pool_tasks.square, 1).result(LONG_S)
-        yield pool
 
 
 def reduce_array() -> float:

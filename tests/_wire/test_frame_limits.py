@@ -7,9 +7,10 @@ from typing import cast
 import msgspec
 import pytest
 
+from tests._wire.every_message import SPEC, submit, talk
 from triort._model import messages as m
 from triort._model.errors import ProtocolError
-from triort._model.ids import Address, Digest, JobId
+from triort._model.ids import Address, JobId
 from triort._model.limits import (
     FRAME_BYTES_MAX,
     FRAME_HEADER_BYTES_MAX,
@@ -18,18 +19,6 @@ from triort._model.limits import (
     STATUS_DEPTH_MAX,
 )
 from triort._wire.frames import FrameParser, encode
-
-SPEC = m.TaskSpec(JobId(1), Digest(b"f" * 16), "f", 1, m.Options(name="n", timeout_s=1.5))
-
-
-def submit(*parts: bytes) -> m.Received:
-    addresses = [Address(9 << 33 | i) for i in range(len(parts))]
-    message = m.Submit(3, [SPEC], addresses, [0] * len(parts), [len(p) for p in parts])
-    return message, list(parts)
-
-
-def talk(part: bytes) -> m.Received:
-    return m.Talk(Address(5), len(part)), [part]
 
 
 def wire(*messages: m.Received) -> bytes:

@@ -4,7 +4,6 @@ import logging
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,15 +23,10 @@ from bqskit.compiler.status import CompilationStatus
 import triort
 from tests._cli.commands import open_commands
 from tests.bridges import bqskit_passes as passes
+from tests.bridges.interrupting import interrupted
 from triort.bridges.bqskit import Compiler
 
 pytestmark = pytest.mark.processes
-
-
-@pytest.fixture(scope="module")
-def compiler():
-    with Compiler(num_workers=2) as compiler:
-        yield compiler
 
 
 def call(fn: Any, *args: Any) -> list[Any]:
@@ -166,14 +160,8 @@ def test_ctrl_c_ends_a_compilation_and_all_processes(tmp_path: Path, ending: str
         "async def stay(path):\n    open(path, 'w').close()\n    await leave_children('/dev/null/never')\n"
         f"{ending}\n    compiler.compile(Circuit(1), [Call(stay, {str(mark)!r})])\n"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 40
-        while not mark.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode != 0
+    code, errors = interrupted([sys.executable, "-c", script], mark)
+    assert code != 0
     assert b"KeyboardInterrupt" in errors
 
 

@@ -24,6 +24,7 @@ from bqskit.runtime.message import RuntimeMessage
 
 from tests._cli.commands import call, open_commands
 from tests.bridges import bqskit_passes as passes
+from tests.bridges.interrupting import interrupted
 
 pytestmark = pytest.mark.processes
 
@@ -108,13 +109,7 @@ def test_ctrl_c_in_a_client_that_waits_ends_it_and_its_compilation(gateway, tmp_
         "    compiler.compile(Circuit(1), work)\n"
     )
     command = [sys.executable, "-c", script, gateway.port_there(), str(mark)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 40
-        while not mark.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=20)
+    _, errors = interrupted(command, mark)
     assert b"KeyboardInterrupt" in errors
 
 

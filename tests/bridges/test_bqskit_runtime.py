@@ -18,12 +18,6 @@ from triort.bridges.bqskit import Compiler
 pytestmark = pytest.mark.processes
 
 
-@pytest.fixture(scope="module")
-def compiler():
-    with Compiler(num_workers=2) as compiler:
-        yield compiler
-
-
 def out(compiler: Any, fn: Any, *args: Any) -> Any:
     _, data = compiler.compile(Circuit(1), [passes.Call(fn, *args)], request_data=True)
     return data["out"]
