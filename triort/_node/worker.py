@@ -84,8 +84,8 @@ class Worker:
                     except Exception:  # a bug of ours: tasks may wait, shielded, for what this loop can never give
                         self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
                     finally:
+                        nursery.cancel_scope.cancel()  # first: who waits for a child has to see its own end
                         self.release_waits()
-                    nursery.cancel_scope.cancel()
         except Exception:  # the same, met in the midst of a task's end
             self.process.exit(EXIT_BUG, f"{self.name} ends: {traceback.format_exc()}")
         finally:

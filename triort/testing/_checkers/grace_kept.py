@@ -1,13 +1,15 @@
 """A cancelled task ends soon, and one that ignores its cancel costs its worker when its time of grace is over.
 
-Looked at are tasks without children: they hold the CPU, or their slot, from their start to their end.
+Looked at are tasks without children: they hold the CPU, or their slot, from their start to their end. A worker whose
+boss has left it has a while to end, whatever the time of grace was.
 """
 
 from __future__ import annotations
 
-from triort._model.limits import GRACE_S
+from triort._model.limits import GRACE_S, SHUTDOWN_WORKERS_S
 from triort.testing._checkers.books import crossing_s, is_untimely
 from triort.testing._events import Event, Kind
+from triort.testing._plan.names import boss_of
 from triort.testing._plan.walk import all_tasks, batches_of
 from triort.testing._run import Checker, World
 
@@ -20,7 +22,7 @@ class GraceKept(Checker):
     """Holds for each cancel that comes to a worker while its task runs, unless clocks or pauses are among faults."""
 
     name = "grace_kept"
-    kinds = frozenset({Kind.START, Kind.END, Kind.CANCELLED, Kind.DIED})
+    kinds = frozenset({Kind.START, Kind.END, Kind.CANCELLED, Kind.CLOSE, Kind.DIED})
 
     def begin(self, world: World) -> None:
         """The run starts."""
@@ -44,6 +46,12 @@ class GraceKept(Checker):
                 self._due.pop(key, None)
             case Kind.CANCELLED if key in self._running:
                 self._due.setdefault(key, event.time_s + self._limits_s[self._running[key]])
+            case Kind.CLOSE:
+                worker = event.node if boss_of(event.node) == event.peer else event.peer
+                end_s = event.time_s + SHUTDOWN_WORKERS_S + LATE_S
+                self._due = {
+                    each: max(due_s, end_s) if each[0] == worker else due_s for each, due_s in self._due.items()
+                }
             case Kind.DIED:
                 self._running = {each: task for each, task in self._running.items() if each[0] != event.node}
                 self._due = {each: due_s for each, due_s in self._due.items() if each[0] != event.node}
