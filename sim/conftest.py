@@ -19,7 +19,7 @@ from sim.progress import Watch
 from sim.scenarios import SCENARIOS
 from sim.simulation import Simulation
 from sim.workers import Workers
-from triort._node.server_base import count_cpus
+from triort._node.defaults import count_cpus
 from triort.testing._seeds.check import REPORTS
 
 JOBS_MAX = 64

@@ -19,7 +19,7 @@ from pathlib import Path
 from sim.progress import shown
 from sim.scenarios import SCENARIOS, try_one
 from sim.workers import Workers
-from triort._node.server_base import count_cpus
+from triort._node.defaults import count_cpus
 from triort.testing._seeds import Tried
 
 SMALL = ("sim.test_everything_at_once", "test_any_mix_of_faults_is_survived_by_small_loads")

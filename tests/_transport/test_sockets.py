@@ -230,13 +230,6 @@ async def test_room_is_taken_from_the_system_for_much_and_not_for_a_few_bytes() 
     sender.close()
 
 
-async def test_a_connection_has_the_number_of_its_socket(ends: tuple[SocketConnection, socket.socket]) -> None:
-    near, _ = ends
-    assert near.fileno() >= 0
-    near.close()
-    assert near.fileno() == -1
-
-
 def test_a_connection_can_be_closed_outside_of_trio() -> None:
     near, far = socket.socketpair()
     connection = SocketConnection(near, "far")

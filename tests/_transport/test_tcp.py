@@ -94,7 +94,7 @@ async def connected() -> tuple[SocketConnection, SocketConnection]:
 async def test_both_ends_send_at_once_without_delay() -> None:
     near, far = await connected()
     for connection in (near, far):
-        with socket.socket(fileno=connection.fileno()) as sock:
+        with socket.socket(fileno=connection._sock.fileno()) as sock:
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             sock.detach()
         connection.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from triort._cli.arguments import EXIT_FAILED, Parser, add_access, complain, count, port_number, worker_count
 from triort._cli.running import import_from_cwd, run_command
-from triort._node.server_base import DEFAULT_SERVER_PORT, count_cpus
+from triort._node.defaults import DEFAULT_SERVER_PORT, count_cpus
 
 if TYPE_CHECKING:
     from triort.bridges.bqskit._gateway import Gateway

@@ -22,7 +22,7 @@ from triort._cli.running import run_command
 from triort._client.client import Client
 from triort._client.embedded import open_cluster
 from triort._model.limits import DEMO_LOOK_S
-from triort._node.server_base import count_cpus
+from triort._node.defaults import count_cpus
 
 PROG = "triort demo"
 DEFAULT_SIZE = 13

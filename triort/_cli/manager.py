@@ -20,8 +20,8 @@ from triort._cli.arguments import (
 )
 from triort._cli.running import import_from_cwd, run_command
 from triort._model.errors import UsageError
+from triort._node.defaults import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT, DEFAULT_WORKER_PORT, count_cpus
 from triort._node.manager import Manager
-from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT, DEFAULT_WORKER_PORT, count_cpus
 from triort._transport.endpoints import parse_endpoint, show_endpoint
 
 PROG = "triort-manager"

@@ -17,8 +17,8 @@ from triort._cli.arguments import (
 )
 from triort._cli.running import run_command
 from triort._model.errors import UsageError
+from triort._node.defaults import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT
 from triort._node.server import Server
-from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_SERVER_PORT
 from triort._transport.endpoints import show_endpoint
 
 PROG = "triort-server"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from triort._cli.arguments import Parser, count, port_number, worker_count
 from triort._cli.running import import_from_cwd, run_command
-from triort._node.server_base import DEFAULT_WORKER_PORT, count_cpus
+from triort._node.defaults import DEFAULT_WORKER_PORT, count_cpus
 from triort._node.worker_host import HOST, WorkerHost
 
 PROG = "triort-worker"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
 from triort._client.client import Client
 from triort._client.opening import serve_session
+from triort._core.node_core import Direction
 from triort._model.limits import LOOP_STALL_WARN_S
 from triort._node.checks import single_error
 from triort._node.machine import OwnMachine
@@ -46,10 +48,12 @@ async def serve_cluster(
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(theirs)
+            theirs.divert(partial(server.put_mail, theirs, Direction.CLIENT))
             if watches_loop:
                 nursery.start_soon(_watch_loop, server)
             try:
                 async with serve_session(ours) as client:
+                    ours.divert(client._session.handle)
                     yield client
             except BaseException as exc:  # raised again below, so that no nursery wraps it
                 error = exc

@@ -22,7 +22,7 @@ from triort._client.pool_map import iterate_results
 from triort._client.pool_nested import NestedCalls, is_inside
 from triort._client.pool_opening import start_engine
 from triort._model.errors import UsageError
-from triort._node.server_base import count_cpus
+from triort._node.defaults import count_cpus
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from triort._client.pool_arguments import PoolArguments
 from triort._client.pool_engine import Engine
 from triort._client.pool_window import Window
 from triort._model.limits import DIAL_S
-from triort._node.server_base import count_cpus
+from triort._node.defaults import count_cpus
 from triort._node.template_start import open_early_template
 
 

@@ -25,6 +25,7 @@ from triort._model.messages import (
     NodeStatus,
     Parts,
     Print,
+    Received,
     ReleaseJob,
     StatusReply,
     StatusRequest,
@@ -68,8 +69,7 @@ class Session:
         """Handle what comes from the server until the link ends, and return why it has."""
         try:
             while True:
-                for message, parts in await self.conn.receive():
-                    self._handle(message, parts)
+                self.handle(await self.conn.receive())
         except (trio.EndOfChannel, trio.ClosedResourceError):
             return f"{self.conn.name} has closed the connection"
         except (trio.BrokenResourceError, ProtocolError) as exc:
@@ -135,6 +135,11 @@ class Session:
             self.conn.flush_nowait()
         except trio.ClosedResourceError:
             raise ConnectionLost("this client has been closed") from None
+
+    def handle(self, mail: list[Received]) -> None:
+        """Handle what has come from the server; raises `ProtocolError`."""
+        for message, parts in mail:
+            self._handle(message, parts)
 
     def _handle(self, message: Message, parts: Parts) -> None:
         match message:

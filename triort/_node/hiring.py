@@ -38,12 +38,13 @@ class _NotThere(StartupError):
     """Nobody listens there now."""
 
 
-async def connect(node: ServerBase, endpoint: Endpoint, lower: int, upper: int, on_retry: Retry) -> None:
+async def connect(node: ServerBase, endpoint: Endpoint, lower: int, upper: int, on_retry: Retry | None = None) -> None:
     """Dial a manager and wait until it has started, that is, until all below it have; raises `StartupError`.
 
     One that has another boss is dialled again, `DIAL_S` at most: it may not yet have noticed that this one has gone.
     """
     ip, port = endpoint
+    on_retry = on_retry or partial(_note_retry, node, f"{ip}:{port}")
     wait_s, since = DIAL_WAIT_FIRST_S, trio.current_time()
     while True:
         try:
@@ -103,6 +104,18 @@ async def connect_again(node: ServerBase, endpoint: Endpoint, ids: Range | None 
             ids = None
 
 
+def replace_lost(node: ServerBase, employee: Employee) -> None:
+    """A manager is lost: one that was dialled is dialled again, others come by themselves."""
+    if not node.employees:
+        node.logger.warning("%s has lost all of its managers; what waits here waits for one to come", node.name)
+    if employee.endpoint is not None and not employee.draining and not node.drains.is_leaving:
+        node.start_soon(connect_again, node, employee.endpoint)
+
+
+def _note_retry(node: ServerBase, address: str, attempt: int, reason: str) -> None:
+    node.logger.info("%s: attempt %d to connect to %s: %s", node.name, attempt, address, reason)
+
+
 def _give_up(address: str, attempt: int, reason: str) -> NoReturn:
     raise _NotThere(f"cannot connect to {address}: {reason}")
 
@@ -142,7 +155,7 @@ def _begin(node: ServerBase, employee: Employee, conn: Connection, mail: list[Re
     node.sel.put_nowait(node.add_employee, employee)
     if not is_healthy(conn):
         _note_break(node, conn, True)
-    node.serve_employee(conn, mail)
+    node.serve(conn, Direction.BELOW, mail)
 
 
 def _note_break(node: ServerBase, conn: Connection, is_broken: bool) -> None:

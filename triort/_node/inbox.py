@@ -29,11 +29,22 @@ class Inbox:
         self._events.append((call, args))
         self._lot.unpark()
 
-    async def get_all(self, deadline: float) -> list[Event]:
-        """Wait for events, until ``deadline`` at the latest (trio's clock), and return all; a cancel loses none. May
-        return early without any."""
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there is nothing, and the scheduler idles."""
+        return not self._events and bool(self._lot)
+
+    def set_alarm(self, deadline: float) -> None:
+        """Have the scheduler look at ``deadline`` (trio's clock) at the latest."""
         if deadline < self._due:
             self._due = self._alarm.deadline = deadline
+
+    def wake(self) -> None:
+        """Have the scheduler look now."""
+        self._lot.unpark()
+
+    async def get_all(self) -> list[Event]:
+        """Wait for events, or for the alarm, and return all; a cancel loses none. May return early without any."""
         if self._events:
             await trio.lowlevel.checkpoint()
         else:

@@ -16,11 +16,12 @@ from triort._model.roles import Badge
 from triort._node.arrivals import Arrival
 from triort._node.bosses import Boss, BossDoor, join_boss
 from triort._node.checks import check_memory_limit, check_num_workers, check_port, describe, single_error
+from triort._node.defaults import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT
 from triort._node.handshake import refuse
 from triort._node.hiring import let_join, send_last
 from triort._node.machine import AccessPath, Listener
 from triort._node.rendezvous import open_rendezvous
-from triort._node.server_base import DEFAULT_MANAGER_PORT, DEFAULT_WORKER_PORT, ServerBase
+from triort._node.server_base import ServerBase
 from triort._node.sessions import is_healthy, keep
 from triort._transport.connection import Connection
 
@@ -159,8 +160,8 @@ class Manager(ServerBase):
                     raise
                 self._has_started = self.ends_all = True
                 self.sel.put_nowait(self._report_start, boss)
-                self.start_soon(self.serve_link, boss.conn, Direction.ABOVE, boss.mail)
-                await self.wait_ended()
+                self.serve(boss.conn, Direction.ABOVE, boss.mail)
+                await self.ended.wait()
         except (StartupError, ConnectionLost) as exc:
             if not (self._has_started or isinstance(exc, _BossLostError)):
                 raise

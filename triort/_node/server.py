@@ -20,13 +20,14 @@ from triort._model.roles import Badge
 from triort._model.text import readable
 from triort._node.arrivals import Arrival
 from triort._node.checks import check_memory_limit, check_num_workers, check_port
+from triort._node.defaults import DEFAULT_SERVER_PORT
 from triort._node.handshake import refuse, welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import AccessPath, Listener
 from triort._node.readers import Readers
 from triort._node.refusals import Refusals
-from triort._node.server_base import DEFAULT_SERVER_PORT, ServerBase
+from triort._node.server_base import ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
 
@@ -104,7 +105,7 @@ class Server(ServerBase, ServerCore):
                     self.start_soon(self.accept, listener, self._welcome, ("client", "employee"))
                 self.sel.put_nowait(self.announce, listeners)  # behind the employees, who are in there, too
                 task_status.started()
-                await self.wait_ended()
+                await self.ended.wait()
             finally:
                 for listener in listeners:
                     listener.close()
@@ -145,7 +146,7 @@ class Server(ServerBase, ServerCore):
         """Serve a client that has been let in; ``token`` is its own number, whatever link it comes over."""
         self.sel.put_nowait(self._admit, conn, token)
         self.start_soon(keep, conn)
-        self.start_soon(self.serve_link, conn, Direction.CLIENT, [])
+        self.serve(conn, Direction.CLIENT, [])
 
     # -- in the scheduler task -----------------------------------------------------------------------------------
 

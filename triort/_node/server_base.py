@@ -4,12 +4,13 @@ One task per connection reads, one writes what would have blocked, and one sched
 takes events from ``sel``, lets the core handle them, and sends what the core has left in its outbox. A message's way:
 
     connection ─ serve_link ─► sel ─► run_scheduler ─► NodeCore.handle_message ─► flush ─► connection
+
+While the scheduler idles, and has done so for a moment, mail has no company to wait for: its reader takes the step.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,28 +24,20 @@ from triort._core.id_ranges import Range
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError, UsageError
-from triort._model.limits import SHUTDOWN_WORKERS_S
+from triort._model.limits import COMPANY_S, SHUTDOWN_WORKERS_S
 from triort._model.messages import Hello, Received
 from triort._model.roles import Badge
 from triort._node.arrivals import Lobby, Welcomer, first_arrival, serve_arrivals
 from triort._node.checks import single_error
-from triort._node.hiring import connect, connect_again, dismiss, let_go
-from triort._node.inbox import Inbox
+from triort._node.defaults import DEFAULT_WORKER_PORT, count_cpus
+from triort._node.hiring import connect, connect_again, dismiss, let_go, replace_lost
+from triort._node.inbox import Event, Inbox
 from triort._node.machine import AccessPath, Listener, Machine, OwnMachine
 from triort._node.refusals import Refusals
 from triort._node.rendezvous import Rendezvous, gather_workers
 from triort._node.sessions import Sessions, hang_up
 from triort._node.worker_pool import WorkerPool
 from triort._transport.connection import Connection
-
-DEFAULT_SERVER_PORT = 7472
-DEFAULT_MANAGER_PORT = 7473
-DEFAULT_WORKER_PORT = 7474
-
-
-def count_cpus() -> int:
-    """How many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ServerBase(NodeCore):
@@ -79,7 +72,8 @@ class ServerBase(NodeCore):
         self._nursery: trio.Nursery | None = None
         self.conns: dict[Connection, Direction] = {}
         self._failure: str | None = None
-        self._ended = trio.Event()
+        self.ended = trio.Event()
+        """Set when the scheduler has ended: after a shutdown or a failure."""
 
     # -- growing the tree ----------------------------------------------------------------------------------------
 
@@ -109,11 +103,7 @@ class ServerBase(NodeCore):
         Waits until it has started, that is, until all below it have; raises `StartupError`. Lost later, it is dialled
         again for ids that nobody has had.
         """
-        await connect(self, (ip, port), lb, ub, partial(self.note_retry, f"{ip}:{port}"))
-
-    def note_retry(self, address: str, attempt: int, reason: str) -> None:
-        """A manager was not there; it is dialled again after a while."""
-        self.logger.info("%s: attempt %d to connect to %s: %s", self.name, attempt, address, reason)
+        await connect(self, (ip, port), lb, ub)
 
     async def spawn_workers(self, num_workers: int = -1, port: int = DEFAULT_WORKER_PORT) -> None:
         """Spawn worker processes, as many as this process may use CPUs if -1, and wait until they are ready.
@@ -153,20 +143,19 @@ class ServerBase(NodeCore):
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
-    def serve_employee(self, conn: Connection, mail: list[Received]) -> None:
-        """Read from an employee from now on, beginning with what has come already."""
-        self.conns[conn] = Direction.BELOW
-        self.start_soon(self.serve_link, conn, Direction.BELOW, mail)
+    def serve(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
+        """Read from a connection from now on, beginning with what has come already."""
+        self.conns[conn] = direction
+        self.start_soon(self.serve_link, conn, direction, mail)
 
     async def serve_link(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         """Put what comes over a connection into the inbox, until it ends."""
-        self.conns[conn] = direction
         self.start_soon(conn.run_writer)
         reason = ""
         try:
             while True:
                 if mail:
-                    self.sel.put_nowait(self._on_mail, conn, direction, mail)
+                    self._take(conn, direction, mail)
                 mail = await conn.receive()
         except (trio.EndOfChannel, trio.ClosedResourceError):
             pass
@@ -178,15 +167,32 @@ class ServerBase(NodeCore):
         """The one task that owns the books; returns when `running` is false."""
         try:
             while self.running:
-                events = await self.sel.get_all(self.machine.deadline(self.next_deadline()))
-                self.now = self.machine.now()
-                for call, args in events:
-                    call(*args)
-                self._perform(self.flush())
-                if self.pool is not None:
-                    self.pool.start_wanted()
+                self._step(await self.sel.get_all())
         finally:
-            self._ended.set()
+            self.ended.set()
+
+    def _take(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
+        """Mail has come: it goes to the scheduler, or, to save it the turn, is handled here and now."""
+        if self.sel.is_awaited and self.machine.now() - self.now >= COMPANY_S:
+            self._step([(self._on_mail, (conn, direction, mail))])
+            if not self.running:
+                self.sel.wake()
+        else:
+            self.put_mail(conn, direction, mail)
+
+    def put_mail(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
+        """Mail has come: it goes to the scheduler."""
+        self.sel.put_nowait(self._on_mail, conn, direction, mail)
+
+    def _step(self, events: list[Event]) -> None:
+        """Handle a batch of events, and send what follows from it. No checkpoint."""
+        self.now = self.machine.now()
+        for call, args in events:
+            call(*args)
+        self._perform(self.flush())
+        if self.pool is not None:
+            self.pool.start_wanted()
+        self.sel.set_alarm(self.machine.deadline(self.next_deadline()))
 
     def start_soon(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Start a task in the nursery of the node, which runs."""
@@ -276,10 +282,6 @@ class ServerBase(NodeCore):
         if self._failure is not None:
             raise ConnectionLost(self._failure)
 
-    async def wait_ended(self) -> None:
-        """Wait until the scheduler has ended: after a shutdown or a failure."""
-        await self._ended.wait()
-
     def open_pool(self) -> WorkerPool:
         """The node's workers, and a task that watches them."""
         if self.pool is None:
@@ -292,9 +294,5 @@ class ServerBase(NodeCore):
         """Remove ``conn`` from the node; a manager that was dialled is dialled again."""
         employee = self.conn_to_employee_dict.get(conn)
         super().handle_disconnect(conn, blame, reason)
-        if employee is None or employee.kind != "manager" or not self.running:
-            return
-        if not self.employees:
-            self.logger.warning("%s has lost all of its managers; what waits here waits for one to come", self.name)
-        if employee.endpoint is not None and not employee.draining and not self.drains.is_leaving:
-            self.start_soon(connect_again, self, employee.endpoint)
+        if employee is not None and employee.kind == "manager" and self.running:
+            replace_lost(self, employee)

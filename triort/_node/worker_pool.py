@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from triort._core.directions import Direction
 from triort._core.links import Link, Loss
 from triort._core.placement import Employee
 from triort._core.restarts import Restarts
@@ -143,7 +144,7 @@ class WorkerPool:
         employee.tasks_left = None if is_extra or template is None else self.tasks_per_worker
         worker = PoolWorker(process, conn, employee, Watch(link), template)
         self.node.sel.put_nowait(self._on_started, worker)
-        self.node.serve_employee(conn, received[1:])
+        self.node.serve(conn, Direction.BELOW, received[1:])
 
     def report_exit(self, ended: WorkerExit) -> None:
         """A worker has ended."""

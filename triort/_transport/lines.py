@@ -32,6 +32,8 @@ class Line(Protocol):
     """The role in the peer's certificate; None where there is none, or before it has come."""
     cluster: str
     """The cluster that both ends belong to; empty where there are no certificates."""
+    keeps_back: bool
+    """Whether something may have been read from the socket already, so that to wait for that is not enough."""
 
     @property
     def pending_bytes(self) -> int:
@@ -67,13 +69,15 @@ def make_room() -> memoryview:
 class PlainLine:
     """The socket itself; over a Unix socket descriptors may come, too."""
 
-    __slots__ = ("_is_unix", "_room", "_sock", "badge", "cluster", "is_open", "pending_bytes")
+    __slots__ = ("_is_unix", "_room", "_sock", "badge", "cluster", "is_open", "keeps_back",
+                 "pending_bytes")  # fmt: skip
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._is_unix = sock.family == socket.AF_UNIX
         self._room = make_room()
         self.is_open = True
+        self.keeps_back = False
         self.badge: Badge | None = None
         self.cluster = ""
         self.pending_bytes = 0

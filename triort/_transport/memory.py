@@ -5,13 +5,15 @@ are not seen; after a close the peer reads what was flushed before, then `trio.E
 peer vanishes. There is no buffer that fills, so the writer has nothing to do, and ``pending_bytes`` counts also what
 the peer has not read.
 
+An end may also have its mail handed over as it is delivered, which saves the turn of a task that reads (`divert`).
+
 Between the two ends there is a `Carrier`. The usual one hands everything over at once; the simulation's takes its time,
 and may lose it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import trio
@@ -51,7 +53,7 @@ class MemoryConnection:
     badge: Badge | None = None
 
     __slots__ = ("_carrier", "_end", "_inbox", "_inbox_bytes", "_is_closed", "_note", "_outbox", "_outbox_bytes",
-                 "_reader", "host", "name", "peer", "store")  # fmt: skip
+                 "_reader", "_take", "host", "name", "peer", "store")  # fmt: skip
 
     def __init__(self, name: str, carrier: Carrier) -> None:
         self.name = name
@@ -67,6 +69,7 @@ class MemoryConnection:
         self._end: Exception | None = None
         self._note: Note | None = None
         self._reader: trio.lowlevel.Task | None = None
+        self._take: Callable[[list[Received]], None] | None = None
 
     def __repr__(self) -> str:
         return f"<MemoryConnection {self.name}>"
@@ -133,6 +136,12 @@ class MemoryConnection:
             received = self.receive_nowait()
         return received
 
+    def divert(self, take: Callable[[list[Received]], None]) -> None:
+        """Have ``take`` called with all mail, from inside the peer's flush; it must neither block nor wait for what it
+        sends in return. `receive` then only waits for the end, or raises what ``take`` has raised."""
+        self._take = take
+        self._hand_over()
+
     async def wait_mail(self) -> None:
         """Wait until something has arrived, or the link has ended; takes nothing. A checkpoint."""
         if self._inbox or self._is_closed or self._end is not None:
@@ -158,7 +167,7 @@ class MemoryConnection:
             received, self._inbox, self._inbox_bytes = self._inbox, [], 0
             return received
         if self._end is not None:
-            raise type(self._end)(*self._end.args)
+            raise type(self._end)(*self._end.args) from self._end
         return []
 
     def close(self) -> None:
@@ -181,8 +190,20 @@ class MemoryConnection:
             return False
         self._inbox += batch
         self._inbox_bytes += size
-        self._tell()
+        if self._take is None:
+            self._tell()
+        else:
+            self._hand_over()
         return True
+
+    def _hand_over(self) -> None:
+        assert self._take is not None
+        mail, self._inbox, self._inbox_bytes = self._inbox, [], 0
+        try:
+            if mail:
+                self._take(mail)
+        except Exception as error:
+            self.deliver_end(error)
 
     def deliver_end(self, error: Exception | None) -> None:
         """Nothing more will come: the peer has closed, or ``error``. The first end counts."""

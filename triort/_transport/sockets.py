@@ -63,10 +63,8 @@ class SocketConnection:
         self._encoded: list[Buffer] = []
         self._parser = FrameParser(max_bytes)
         self._read_bytes = RECEIVE_FEW_BYTES
-        self._is_closed = False
-        self._is_broken = False
+        self._is_closed = self._is_broken = self._is_full = self._is_drained = False
         self._end: tuple[type[Exception], str] | None = None
-        self._is_full = False
         self._wakeup = trio.Event()
         self._token: trio.lowlevel.TrioToken | None = None
 
@@ -87,10 +85,6 @@ class SocketConnection:
     def badge(self) -> Badge | None:
         """The role in the peer's certificate, once something has come; None without certificates."""
         return self._line.badge
-
-    def fileno(self) -> int:
-        """The socket's file descriptor; -1 after `close`."""
-        return self._sock.fileno()
 
     @property
     def is_broken(self) -> bool:
@@ -215,12 +209,13 @@ class SocketConnection:
         await trio.lowlevel.checkpoint_if_cancelled()
         has_yielded = False
         while True:
-            received = self._read()
+            received = None if self._is_drained else self._read()  # the last read had room for more
             if received:
                 if not has_yielded:
                     await trio.lowlevel.cancel_shielded_checkpoint()
                 return received
             if received is None:
+                self._is_drained = False
                 await trio.lowlevel.wait_readable(self._sock)
             else:
                 await trio.lowlevel.checkpoint()
@@ -244,6 +239,8 @@ class SocketConnection:
             if messages is None:
                 break
             received += messages
+            if self._is_drained:
+                break
         return received
 
     def _read(self) -> list[Received] | None:
@@ -252,8 +249,8 @@ class SocketConnection:
             raise trio.ClosedResourceError
         if self._end is not None:
             raise self._end[0](self._end[1])
-        if self._parser.fault is not None:
-            self._finish(ProtocolError, self._parser.fault)
+        if (fault := self._parser.fault) is not None:
+            self._finish(ProtocolError, fault)
         room = self._parser.room  # read no further, so that what follows a WELCOME is left for after `lift_limit`
         size_max = self._read_bytes if room is None else max(1, min(room, self._read_bytes))
         was_open = self._line.is_open
@@ -274,9 +271,11 @@ class SocketConnection:
             self._finish(trio.EndOfChannel, "the peer has closed the link")
         self._read_bytes = RECEIVE_BYTES if len(data) >= RECEIVE_FEW_BYTES else RECEIVE_FEW_BYTES
         try:
-            return self._parser.feed(data, lent)
+            received = self._parser.feed(data, lent)
         except ProtocolError as error:
             self._finish(ProtocolError, error)
+        self._is_drained = len(data) < size_max and self._parser.fault is None and not self._line.keeps_back
+        return received
 
     def _finish(self, kind: type[Exception], what: object) -> NoReturn:
         self._end = kind, f"{self.name}: {what}"
@@ -289,7 +288,7 @@ class SocketConnection:
         `run_writer` returns."""
         if self._is_closed:
             return
-        self._is_closed = True
+        self._is_closed, self._is_drained = True, False
         self._line.close()
         self._queue.clear()
         self._parser.drop()

@@ -39,7 +39,7 @@ class TlsLine:
     """One end of TLS over a non-blocking socket; ``raw_bytes_max`` limits what comes until `lift_limit`."""
 
     __slots__ = ("_answer_bytes", "_credentials", "_in", "_out", "_raw_room", "_rest", "_room", "_sock", "_tls",
-                 "badge", "cluster", "is_open")  # fmt: skip
+                 "badge", "cluster", "is_open", "keeps_back")  # fmt: skip
 
     def __init__(self, sock: socket.socket, access: Access, *, listens: bool, raw_bytes_max: int | None) -> None:
         self._credentials: Credentials = access.load()
@@ -54,6 +54,7 @@ class TlsLine:
         self._raw_room = raw_bytes_max
         self._room = make_room()
         self.is_open = False
+        self.keeps_back = True
         self.badge: Badge | None = None
         """The peer's role, once the handshake is over."""
         self.cluster = self._credentials.file.cluster

@@ -17,7 +17,7 @@ from typing import Any
 from triort._client.executor import Executor
 from triort._client.pool_nested import can_wait, is_inside
 from triort._model.errors import UsageError
-from triort._node.server_base import count_cpus
+from triort._node.defaults import count_cpus
 
 try:
     import joblib.parallel

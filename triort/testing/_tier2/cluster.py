@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any
 
 import attrs
@@ -23,9 +24,10 @@ from triort._model.marks import observed
 from triort._model.messages import Received
 from triort._model.outcomes import OutcomeKind
 from triort._node.checks import describe
+from triort._node.defaults import DEFAULT_MANAGER_PORT
 from triort._node.manager import Manager
 from triort._node.server import Server
-from triort._node.server_base import DEFAULT_MANAGER_PORT, ServerBase
+from triort._node.server_base import ServerBase
 from triort._wire import payload
 from triort.testing._events import Event, Kind, Outcome, Violation, note_outcome
 from triort.testing._plan.draws import Draws
@@ -83,7 +85,7 @@ class Cluster:
         self._flips: Counter[str] = Counter()
         self._nursery: trio.Nursery | None = None
         self._pid = 100
-        self._port = DEFAULT_MANAGER_PORT - 1
+        self._ports = count(DEFAULT_MANAGER_PORT)
         self._frames = trace.frames
 
     # -- the world -----------------------------------------------------------------------------------------------
@@ -204,8 +206,7 @@ class Cluster:
         """Start a manager and all managers below it; its workers come with its boss. Returns its port. With ``joins``
         it dials its boss at that port."""
         ports = [self.start_manager(f"{name}.m{number}", tree[1:]) for number in range(tree[0])] if tree[1:] else None
-        self._port += 1
-        port = self._port
+        port = next(self._ports)
         self.specs[name] = Spec(port, 0 if ports else tree[0], ports, joins)
         self.start_soon(self._run_node, name, self._make(name))
         return port

@@ -1,0 +1,82 @@
+"""Mail that comes alone is handled by its reader, at once; mail that has company waits for it, in the scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import trio
+import trio.testing
+
+from triort._model.limits import COMPANY_S
+from triort._model.messages import StatusReply, StatusRequest
+from triort._node.inbox import Event
+from triort._node.server import Server
+from triort._transport.memory import MemoryConnection, open_memory_pair
+
+Steps = list[tuple[str, int]]
+
+
+@pytest.fixture
+async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Server, Steps]]:
+    """A server that runs, without anything below it, and who has taken which steps of it, of how many events."""
+    server, steps = Server([], None), []
+    step = server._step
+
+    def note(events: list[Event]) -> None:
+        steps.append((trio.lowlevel.current_task().name.rpartition(".")[2], len(events)))
+        step(events)
+
+    monkeypatch.setattr(server, "_step", note)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(server.run)
+        yield server, steps
+        nursery.cancel_scope.cancel()
+
+
+async def client_of(server: Server) -> MemoryConnection:
+    ours, theirs = open_memory_pair("client", "server")
+    server.adopt_client(theirs)
+    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
+    return ours
+
+
+def ask(client: MemoryConnection, number: int) -> None:
+    client.send_nowait(StatusRequest(number))
+    client.flush_nowait()
+
+
+async def test_mail_that_comes_alone_is_handled_in_its_readers_turn(node: tuple[Server, Steps]) -> None:
+    server, steps = node
+    client = await client_of(server)
+    steps.clear()
+    for number in range(3):
+        ask(client, number)
+        [(answer, _)] = await client.receive()
+        assert isinstance(answer, StatusReply)
+        await trio.sleep(2 * COMPANY_S)
+    assert steps == [("serve_link", 1)] * 3
+
+
+async def test_mail_with_company_is_handled_together(node: tuple[Server, Steps]) -> None:
+    server, steps = node
+    clients = [await client_of(server) for _ in range(8)]
+    steps.clear()
+    server.now = server.machine.now() + 1  # a step has just been taken, however slow this machine is
+    for client in clients:
+        ask(client, 1)
+    for client in clients:
+        await client.receive()
+    assert steps == [("run_scheduler", 8)]
+
+
+async def test_a_node_that_is_told_to_end_by_its_readers_step_ends(node: tuple[Server, Steps]) -> None:
+    server, steps = node
+    client = await client_of(server)
+    steps.clear()
+    handle = server.handle_message
+    server.handle_message = lambda *args: (handle(*args), server.handle_shutdown())  # type: ignore[assignment, func-returns-value]
+    ask(client, 1)
+    with trio.fail_after(5):
+        await server.ended.wait()
+    assert steps[0] == ("serve_link", 1)
