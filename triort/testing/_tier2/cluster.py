@@ -206,8 +206,7 @@ class Cluster:
         """Start a manager and all managers below it; its workers come with its boss. Returns its port. With ``joins``
         it dials its boss at that port."""
         ports = [self.start_manager(f"{name}.m{number}", tree[1:]) for number in range(tree[0])] if tree[1:] else None
-        port = next(self._ports)
-        self.specs[name] = Spec(port, 0 if ports else tree[0], ports, joins)
+        self.specs[name] = Spec(port := next(self._ports), 0 if ports else tree[0], ports, joins)
         self.start_soon(self._run_node, name, self._make(name))
         return port
 
