@@ -14,6 +14,7 @@ import trio.testing
 
 from tests._transport.check_connection import receive, send, talk, tls_pair, update
 from tests.access import days, new_authority, write_access
+from tests.security.records import Records, shake_hands
 from triort._access.access import Access
 from triort._access.certificates import make_authority
 from triort._access.making import span_of
@@ -21,6 +22,7 @@ from triort._model.errors import NotTrusted, ProtocolError
 from triort._model.roles import Badge
 from triort._transport.sockets import SocketConnection
 from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
+from triort._wire.frames import encode
 
 Ends = tuple[SocketConnection, SocketConnection]
 HOST = "127.0.0.1"
@@ -246,6 +248,60 @@ async def test_a_peer_without_a_certificate_is_told_so(place: Place) -> None:
         nursery.start_soon(trio.to_thread.run_sync, speak)
         assert await fault(far) == "it has shown no certificate"
         far.close()
+
+
+# -- records -----------------------------------------------------------------------------------------------------
+
+
+async def strange_peer(folder: Path, place: Place) -> tuple[socket.socket, Records, SocketConnection]:
+    """One with a good certificate, and hands of its own."""
+    sock, far = await place.meet_stranger()
+    name = place.access.load().server_name
+    records: list[Records] = []
+
+    def shake() -> None:
+        records.append(shake_hands(sock, folder, Badge.CLIENT, name))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(trio.to_thread.run_sync, shake)
+        await far.secure()
+    far.lift_limit()
+    return sock, records[0], far
+
+
+@pytest.mark.parametrize("ask", [False, True])
+async def test_a_flood_of_key_updates_ends_the_link(folder: Path, place: Place, ask: bool) -> None:
+    sock, records, far = await strange_peer(folder, place)
+    sock.setblocking(False)
+    flood = memoryview(b"".join(records.update(ask=ask) for _ in range(10_000)))
+
+    async def pour() -> None:
+        stream = trio.socket.from_stdlib_socket(sock)
+        sent = 0
+        while sent < len(flood):
+            sent += await stream.send(flood[sent:])
+            try:
+                sock.recv(65_536)
+            except BlockingIOError:
+                pass
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pour)
+        with pytest.raises(ProtocolError, match="it sends records of TLS that hold no words"):
+            await far.receive()
+        nursery.cancel_scope.cancel()
+    far.close()
+    sock.close()
+
+
+async def test_keys_may_be_updated_between_words(folder: Path, place: Place) -> None:
+    sock, records, far = await strange_peer(folder, place)
+    words = b"".join(encode([update(1)]))
+    for _ in range(100):
+        sock.sendall(records.update(ask=False) + records.words(words))
+        assert await receive(far, 1) == [update(1)]
+    far.close()
+    sock.close()
 
 
 # -- how it ends -------------------------------------------------------------------------------------------------

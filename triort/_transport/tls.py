@@ -12,7 +12,8 @@ dialler learns of a refusal with the first read (an alert), as it learns of the 
 made by cutting the connection: the first is an end, the second a break.
 
 **Answers.** A peer can ask for answers of TLS itself (KeyUpdate). One that asks on and on and does not read them would
-make us keep them; beyond `TLS_ANSWER_BYTES_MAX` that is its fault.
+make us keep them; beyond `TLS_ANSWER_BYTES_MAX` that is its fault. And one that sends nothing but such would keep us
+reading for ever, for they hold nothing that could be returned; so that is a fault beyond `TLS_WORDLESS_BYTES_MAX`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 from triort._access.access import Access, Credentials
 from triort._access.words import ALERTS, explain
 from triort._model.errors import NotTrusted, ProtocolError
-from triort._model.limits import TLS_ANSWER_BYTES_MAX, TLS_BATCH_BYTES
+from triort._model.limits import TLS_ANSWER_BYTES_MAX, TLS_BATCH_BYTES, TLS_WORDLESS_BYTES_MAX
 from triort._model.roles import Badge
 from triort._transport.lines import make_room
 from triort._wire.frames import Buffer
@@ -39,7 +40,7 @@ class TlsLine:
     """One end of TLS over a non-blocking socket; ``raw_bytes_max`` limits what comes until `lift_limit`."""
 
     __slots__ = ("_answer_bytes", "_credentials", "_in", "_out", "_raw_room", "_rest", "_room", "_sock", "_tls",
-                 "badge", "cluster", "is_open", "keeps_back")  # fmt: skip
+                 "_wordless_bytes", "badge", "cluster", "is_open", "keeps_back")  # fmt: skip
 
     def __init__(self, sock: socket.socket, access: Access, *, listens: bool, raw_bytes_max: int | None) -> None:
         self._credentials: Credentials = access.load()
@@ -52,6 +53,8 @@ class TlsLine:
         """Of what was taken from OpenSSL, that which the socket has not taken."""
         self._answer_bytes = 0
         self._raw_room = raw_bytes_max
+        self._wordless_bytes = 0
+        """How much has come since there were words in it."""
         self._room = make_room()
         self.is_open = False
         self.keeps_back = True
@@ -131,6 +134,7 @@ class TlsLine:
         while True:
             filled = self._decrypt(self._room[:size])
             if filled is not None:
+                self._wordless_bytes = 0
                 return bytes(self._room[:filled]), []
             self._take_raw()
 
@@ -173,11 +177,14 @@ class TlsLine:
         room, limit = self._room, self._raw_room
         if limit == 0:
             raise ProtocolError("more bytes than a peer may send before it is let in")
+        if self._wordless_bytes >= TLS_WORDLESS_BYTES_MAX:
+            raise ProtocolError("it sends records of TLS that hold no words")
         size = self._sock.recv_into(room, 0 if limit is None else min(limit, len(room)))
         if not size:
             raise ConnectionAbortedError(errno.ECONNABORTED, "the connection was cut")
         if limit is not None:
             self._raw_room = limit - size
+        self._wordless_bytes += size
         self._in.write(room[:size])
 
     # -- the handshake -------------------------------------------------------------------------------------------
