@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,50 +12,15 @@ import trio
 import trio.testing
 
 from tests._transport.check_connection import receive, send, talk, tls_pair, update
+from tests._transport.tls_place import HOST, Place
 from tests.access import days, new_authority, write_access
-from tests.security.records import Records, shake_hands
 from triort._access.access import Access
 from triort._access.certificates import make_authority
 from triort._access.making import span_of
 from triort._model.errors import NotTrusted, ProtocolError
 from triort._model.roles import Badge
 from triort._transport.sockets import SocketConnection
-from triort._transport.tcp import accept_tcp, close_listener, dial_tcp, listen_tcp
-from triort._wire.frames import encode
-
-Ends = tuple[SocketConnection, SocketConnection]
-HOST = "127.0.0.1"
-
-
-class Place:
-    """A server that listens with an access of its own."""
-
-    def __init__(self, listener: socket.socket, access: Access) -> None:
-        self.listener, self.access = listener, access
-        self.port: int = listener.getsockname()[1]
-
-    async def meet(self, access: Access) -> Ends:
-        """The dialler's end and the listener's."""
-        near = await dial_tcp(HOST, self.port, access, timeout_s=5)
-        return near, await accept_tcp(self.listener, self.access)
-
-    async def meet_stranger(self) -> tuple[socket.socket, SocketConnection]:
-        sock = socket.create_connection((HOST, self.port))
-        return sock, await accept_tcp(self.listener, self.access)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_access(tmp_path / "a", new_authority())
-
-
-@pytest.fixture
-async def place(folder: Path) -> AsyncIterator[Place]:
-    access = Access(Badge.SERVER, folder)
-    [listener] = await listen_tcp(HOST, 0, access)
-    with trio.fail_after(20):
-        yield Place(listener, access)
-    close_listener(listener)
+from triort._transport.tcp import close_listener, listen_tcp
 
 
 async def fault(conn: SocketConnection) -> str:
@@ -248,60 +212,6 @@ async def test_a_peer_without_a_certificate_is_told_so(place: Place) -> None:
         nursery.start_soon(trio.to_thread.run_sync, speak)
         assert await fault(far) == "it has shown no certificate"
         far.close()
-
-
-# -- records -----------------------------------------------------------------------------------------------------
-
-
-async def strange_peer(folder: Path, place: Place) -> tuple[socket.socket, Records, SocketConnection]:
-    """One with a good certificate, and hands of its own."""
-    sock, far = await place.meet_stranger()
-    name = place.access.load().server_name
-    records: list[Records] = []
-
-    def shake() -> None:
-        records.append(shake_hands(sock, folder, Badge.CLIENT, name))
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(trio.to_thread.run_sync, shake)
-        await far.secure()
-    far.lift_limit()
-    return sock, records[0], far
-
-
-@pytest.mark.parametrize("ask", [False, True])
-async def test_a_flood_of_key_updates_ends_the_link(folder: Path, place: Place, ask: bool) -> None:
-    sock, records, far = await strange_peer(folder, place)
-    sock.setblocking(False)
-    flood = memoryview(b"".join(records.update(ask=ask) for _ in range(10_000)))
-
-    async def pour() -> None:
-        stream = trio.socket.from_stdlib_socket(sock)
-        sent = 0
-        while sent < len(flood):
-            sent += await stream.send(flood[sent:])
-            try:
-                sock.recv(65_536)
-            except BlockingIOError:
-                pass
-
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(pour)
-        with pytest.raises(ProtocolError, match="it sends records of TLS that hold no words"):
-            await far.receive()
-        nursery.cancel_scope.cancel()
-    far.close()
-    sock.close()
-
-
-async def test_keys_may_be_updated_between_words(folder: Path, place: Place) -> None:
-    sock, records, far = await strange_peer(folder, place)
-    words = b"".join(encode([update(1)]))
-    for _ in range(100):
-        sock.sendall(records.update(ask=False) + records.words(words))
-        assert await receive(far, 1) == [update(1)]
-    far.close()
-    sock.close()
 
 
 # -- how it ends -------------------------------------------------------------------------------------------------

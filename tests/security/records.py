@@ -92,7 +92,7 @@ def shake_hands(sock: socket.socket, files: Path, badge: Badge, name: str) -> Re
     return Records(bytes.fromhex(secret))
 
 
-PIECE = encode_piece(bytes(CHUNK_BYTES))[0]
+PIECE = bytes(encode_piece(bytes(CHUNK_BYTES))[0])
 """The head of a frame of so many bytes, which no flood of single bytes fills."""
 FLOODS: dict[str, Callable[[Records], bytes]] = {
     "updates": lambda records: records.update(ask=False),
