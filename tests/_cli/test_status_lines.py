@@ -4,9 +4,9 @@ import argparse
 
 import pytest
 
-from triort._cli.arguments import memory_size
+from triort._cli.arguments import complain, memory_size
 from triort._cli.run import main as run_main
-from triort._cli.status import as_dict, describe
+from triort._cli.status import _as_lines, as_dict, describe
 from triort._model.messages import NodeStatus
 
 
@@ -18,6 +18,19 @@ def test_a_node_tells_what_it_has_lost_and_a_worker_what_it_has_in_memory() -> N
     told = as_dict(node)
     assert (told["restarts"], told["losses"], told["blamed"]) == (1, 3, 2)
     assert told["employees"][0]["memory_bytes"] == 300 << 20
+
+
+def test_what_nodes_say_of_themselves_cannot_steer_a_terminal() -> None:
+    bad = "\x1b]0;owned\x07\u202e" + "x" * 1_000_000
+    node = NodeStatus(bad, bad, 5, 2, 1, 1, 0, bad, employees=[NodeStatus(bad, bad, 1, 0, 0, 0, 0)], state=bad)
+    lines = list(_as_lines(node))
+    assert len(lines) == 2
+    assert all(line.isprintable() and len(line) < 1_000 for line in lines)
+
+
+def test_what_is_complained_of_is_one_line_that_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    complain("triort drain", "it is \x1b[2J\nthere")
+    assert capsys.readouterr().err == "triort drain: error: it is \\x1b[2J there\n"
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ class Maker:
             self.given += message.addresses
         if isinstance(job := getattr(message, "job", None), int):
             self.jobs.append(job)
-        for pool in (self.addresses, self.digests, self.specs, self.jobs):
+        if isinstance(request := getattr(message, "request", None), int):
+            self.requests.append(request)
+        for pool in (self.addresses, self.digests, self.specs, self.jobs, self.requests):
             del pool[5:-20]
 
     def make(self, kind: type[m.Message]) -> m.Received:
@@ -102,6 +104,8 @@ class Maker:
                 return self._job()
             case "jobs":
                 return [self._job() for _ in range(pick(COUNTS))]
+            case "num_items":
+                return pick((-1, -1, 0, 1, 3, 100))
             case "request":
                 return pick(self.requests)
             case "received":

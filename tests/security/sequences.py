@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
 from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, submit
+from tests.security.at_client import AtClient
 from tests.security.messages import KINDS, Maker
+from tests.security.scene import BAD, Scene, Wrong
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
@@ -27,51 +27,15 @@ from triort._model.ids import NodeId
 from triort._model.roles import MAY_SEND, Place
 from triort._wire.frames import FrameParser, encode
 
-BAD = "bad"
 STEPS_MAX = 25
 FORBIDDEN_SHARE = 0.02
 MORE_TASKS = 6
-
-
-class Wrong(Exception):
-    """Something that must not be."""
 
 
 def over_the_wire(received: m.Received) -> m.Received:
     """The message as a parser hands it out: it is valid, or the maker is wrong."""
     (found,) = FrameParser().feed(b"".join(encode([received])))
     return found
-
-
-@attrs.define
-class Scene:
-    """A core with honest neighbours and one bad one; subclassed by place."""
-
-    draw: random.Random
-    place: Place
-    core: Any
-    maker: Maker
-    is_over: bool = False
-
-    def hostile(self, message: m.Message, parts: Sequence[bytes]) -> None:
-        """The bad peer sends this."""
-        direction = {Place.CLIENT: Direction.CLIENT, Place.BOSS: Direction.ABOVE}.get(self.place, Direction.BELOW)
-        self.core.handle_message(message, direction, BAD, parts)
-
-    def end(self, reason: str) -> None:
-        """The bad peer's link has ended."""
-        self.core.handle_disconnect(BAD, reason=reason)
-
-    def flush(self) -> list[Send]:
-        """What the core sends; the bad peer hears its share."""
-        sends: list[Send] = self.core.flush()
-        for send in sends:
-            if send.conn == BAD:
-                self.maker.hear(send.message)
-        return sends
-
-    def check_honest(self) -> None:
-        """The honest neighbours' work goes through."""
 
 
 class AtServer(Scene):
@@ -171,6 +135,7 @@ SCENES: dict[str, tuple[type[Any], Place, Place]] = {
     "boss of a manager": (AtManager, Place.BOSS, Place.BOSS),
     "worker below a manager": (AtManager, Place.WORKER, Place.WORKER),
     "boss of a worker": (AtWorker, Place.BOSS, Place.BOSS),
+    "server of a client": (AtClient, Place.SERVER, Place.SERVER),
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from triort._model.errors import UsageError
+from triort._model.text import printable
 from triort._node.checks import check_num_workers, check_port
 from triort._transport.endpoints import parse_endpoint
 from triort._version import __version__
@@ -44,7 +45,7 @@ def complain(prog: str, message: str) -> None:
 
 def say_on_stderr(prog: str, message: str) -> None:
     """One line about what somebody should know, not of a program's concern."""
-    print(f"{prog}: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    print(f"{prog}: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
 
 
 def _checked(check: Callable[[int], int], noun: str) -> Callable[[str], int]:

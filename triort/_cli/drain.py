@@ -14,6 +14,7 @@ from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost, TriortError, UsageError
 from triort._model.limits import STATUS_DIAL_S, STATUS_S
 from triort._model.messages import NodeStatus
+from triort._model.text import printable
 
 PROG = "triort drain"
 
@@ -47,7 +48,7 @@ async def _drain(address: str | None, access: str | None, node: str) -> None:
             await client.drain(path)
         except UsageError as exc:  # it has left meanwhile
             raise TriortError(str(exc)) from None
-    print(f"{PROG}: {path} has left")
+    print(f"{PROG}: {printable(path)} has left")
 
 
 def find_path(server: NodeStatus, node: str) -> str:

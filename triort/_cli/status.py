@@ -17,6 +17,7 @@ from triort._client.opening import dial_client
 from triort._model.errors import ConnectionLost
 from triort._model.limits import STATUS_DIAL_S, STATUS_S
 from triort._model.messages import NodeStatus
+from triort._model.text import printable, readable
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -75,7 +76,7 @@ def describe(status: NodeStatus) -> str:
     if status.backlog:
         text += f", {status.backlog} waiting here"
     if status.running:
-        text += f", runs {status.running}"
+        text += f", runs {readable(status.running)}"
     if status.memory_bytes:
         text += f", {status.memory_bytes >> 20} MiB"
     if status.restarts:
@@ -83,12 +84,12 @@ def describe(status: NodeStatus) -> str:
     if status.losses:
         text += f", {status.losses} lost ({status.blamed} by a task)"
     if status.state:
-        text += f", {status.state}"
+        text += f", {readable(status.state)}"
     return text
 
 
 def _as_lines(status: NodeStatus, indent: str = "") -> Iterator[str]:
-    yield f"{indent}{status.kind} {_plain(status.name)}: {_plain(describe(status))}"
+    yield f"{indent}{readable(status.kind)} {readable(status.name)}: {printable(describe(status))}"
     for employee in status.employees:
         yield from _as_lines(employee, indent + "  ")
 
@@ -98,13 +99,9 @@ def _as_tree(status: NodeStatus) -> Tree:
     from rich.tree import Tree
 
     color = "green" if status.idle_workers else "yellow"
-    label = Text.assemble(status.kind, " ", (_plain(status.name), "bold"), ": ", (_plain(describe(status)), color))
+    name, kind, text = readable(status.name), readable(status.kind), printable(describe(status))
+    label = Text.assemble(kind, " ", (name, "bold"), ": ", (text, color))
     tree = Tree(label)
     for employee in status.employees:
         tree.add(_as_tree(employee))
     return tree
-
-
-def _plain(text: str) -> str:
-    """What a peer says, without what a terminal would obey."""
-    return text if text.isprintable() else ascii(text)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import trio
 
-from triort._model.errors import ConnectionLost, JobRejected, ProtocolError, UsageError
+from triort._model.errors import ConnectionLost, JobRejected, ProtocolError, TaskCancelled, UsageError
 from triort._model.ids import JobId
-from triort._model.limits import CANCEL_S
+from triort._model.limits import CANCEL_S, REASON_CHARS_MAX
 from triort._model.messages import JobAccepted, JobOutcomes, Message, Parts
 from triort._model.outcomes import OutcomeKind
+from triort._model.text import readable
 from triort._wire import payload
 
 if TYPE_CHECKING:
@@ -163,13 +164,15 @@ class Job:
         self._id = message.job
         self._submission = []
         if message.num_items != len(self._has) and message.num_items >= 0:
-            self._name, self._single = message.name, message.single
+            self._name, self._single = readable(message.name), message.single
             self._has = bytearray(message.num_items)
             self._results = [None] * message.num_items
+            self._num_done = 0
         self._is_accepted = True
         self._tell()
 
     def _refuse(self, reason: str) -> None:
+        reason = readable(reason, REASON_CHARS_MAX)
         if self._id is None:
             self._refused = reason
         self._lose(reason)
@@ -195,6 +198,16 @@ class Job:
             elif self._failure is None or self._failure[0] == OutcomeKind.CANCELLED != kind:
                 self._failure = (kind, part)
         self._tell()
+
+    @property
+    def _is_short(self) -> bool:
+        """Whether there are items of which nothing has been told."""
+        return self._num_done < len(self._has)
+
+    def _check_end(self) -> None:
+        """The server says that all has been told; raises `ProtocolError` if it has not."""
+        if self._is_short and self._failure is None and not self._cancelled:
+            raise ProtocolError(f"the server ends a job of {len(self._has)} items with {self._num_done} told")
 
     def _end(self) -> None:
         self._is_ended = True
@@ -236,6 +249,8 @@ class Job:
             return ConnectionLost(f"the job {self._name} is lost: {self._lost}")
         if self._failure is not None:
             return payload.load_error(*self._failure, self._name)
+        if self._is_short:
+            return TaskCancelled(f"the job {self._name} has been cancelled before all of it was sent")
         return None
 
     def _value(self) -> Any:

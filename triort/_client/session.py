@@ -11,6 +11,7 @@ from triort._client.jobs import Job
 from triort._client.talk import show
 from triort._model.errors import ConnectionLost, ProtocolError
 from triort._model.ids import JobId
+from triort._model.limits import REASON_CHARS_MAX
 from triort._model.messages import (
     AttachJob,
     CancelJob,
@@ -31,6 +32,7 @@ from triort._model.messages import (
     StatusRequest,
     Welcome,
 )
+from triort._model.text import readable
 from triort._transport.connection import Connection
 
 Reopen = Callable[[], Awaitable[tuple[Connection, Welcome]]]
@@ -155,6 +157,8 @@ class Session:
                 self._pop_request(message.request)._refuse(message.reason)
             case JobEnded():
                 self.returns = 0
+                for job in self.jobs.get(message.job, ()):
+                    job._check_end()
                 for ended in self.jobs.pop(message.job, ()):
                     ended._end()
                     if self.reopen is not None and not ended._is_detached:
@@ -168,7 +172,7 @@ class Session:
             case DrainReply():
                 if message.request in self.drains:
                     _, event, problems = self.drains.pop(message.request)
-                    problems.append(message.problem)
+                    problems.append(readable(message.problem, REASON_CHARS_MAX))
                     event.set()
             case _:
                 raise ProtocolError(f"a server may not send {type(message).__name__} to a client")

@@ -10,7 +10,7 @@ from typing import Any
 
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT
-from triort._model.limits import CHUNK_BYTES, PAYLOAD_BYTES_MAX, STATUS_DEPTH_MAX
+from triort._model.limits import CHUNK_BYTES, JOB_ITEMS_MAX, PAYLOAD_BYTES_MAX, STATUS_DEPTH_MAX
 from triort._model.messages import (
     AttachJob,
     Beat,
@@ -141,6 +141,12 @@ def _check_job(
     _check_ids(message, (message.job,))
 
 
+def _check_accepted(message: JobAccepted) -> None:
+    _check_job(message)
+    if message.num_items > JOB_ITEMS_MAX:
+        raise _fail(message, f"{message.num_items} items, {JOB_ITEMS_MAX} are allowed")
+
+
 def _check_hello(message: Hello) -> None:
     _check_range(message)
     _check_ids(message, (message.session, message.received, message.client))
@@ -201,7 +207,7 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     Print: _check_job,
     LogMessage: _check_job,
     SubmitJob: _check_submit_job,
-    JobAccepted: _check_job,
+    JobAccepted: _check_accepted,
     JobOutcomes: _check_job_outcomes,
     JobEnded: _check_job,
     StatusReply: _check_status,

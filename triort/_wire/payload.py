@@ -14,6 +14,7 @@ import msgspec
 
 from triort._model.errors import (
     OutOfMemory,
+    ProtocolError,
     RemoteError,
     RemoteTraceback,
     TaskCancelled,
@@ -200,8 +201,14 @@ def load_outcome(kind: int, payload: bytes, task: str) -> Any:
 
 
 def load_error(kind: int, payload: bytes, task: str) -> Exception:
-    """The exception that stands for an outcome that is not a value."""
-    payload = bytes(payload)
+    """The exception that stands for an outcome that is not a value; a `ProtocolError` for one that makes no sense."""
+    try:
+        return _load_error(kind, bytes(payload), task)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        return ProtocolError(f"what has become of the task {task} cannot be read: {describe(exc)}")
+
+
+def _load_error(kind: int, payload: bytes, task: str) -> Exception:
     match OutcomeKind(kind):
         case OutcomeKind.ERROR:
             return _load_failure(_decode_failure(payload))
