@@ -1,4 +1,4 @@
-"""All attacks in full: frames, sequences, peers, records, stalls, idlers, descriptors, a stranger. One command:
+"""All attacks in full: frames, sequences, peers, records, stalls, idlers, descriptors, strangers. One command:
 
     python -m tests.security
     python -m tests.security --only peers --peers 100
@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.security.cluster import open_cluster
 from tests.security.fuzz import run_fuzz
+from tests.security.hosts import run_hosts
 from tests.security.peers import KINDS, Stage, run_kind
 from tests.security.pressure import run_exhausted, run_idle, run_stalled
 from tests.security.records import run_records
@@ -75,6 +76,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Part]] = {
     "idle": lambda given: run_idle(given.idle),
     "descriptors": lambda given: run_exhausted(given.descriptors),
     "stranger": lambda given: run_one_stranger(),
+    "hosts": lambda given: run_hosts(),
 }
 
 

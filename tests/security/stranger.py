@@ -57,11 +57,11 @@ def as_nobody(do: Callable[[], Any]) -> Any:
     return json.loads(said)
 
 
-def knock(port: int) -> dict[str, str]:
+def knock(port: int, host: str = "127.0.0.1") -> dict[str, str]:
     """What a port says to each of the words before it hangs up."""
     heard = {}
     for name, words in WORDS.items():
-        with socket.create_connection(("127.0.0.1", port), 10) as sock:
+        with socket.create_connection((host, port), 10) as sock:
             sock.sendall(words)
             said = b""
             try:

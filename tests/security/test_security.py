@@ -6,6 +6,7 @@ import pytest
 
 from tests.security.__main__ import run_peers
 from tests.security.fuzz import run_fuzz
+from tests.security.hosts import run_hosts
 from tests.security.pressure import run_exhausted, run_stalled
 from tests.security.records import run_records
 from tests.security.sequences import run_sequences
@@ -58,3 +59,12 @@ def test_a_server_whose_descriptors_were_used_up_serves_again() -> None:
 def test_another_user_finds_nothing() -> None:
     _, wrong = run_stranger()
     assert wrong == []
+
+
+@pytest.mark.processes
+def test_members_on_other_hosts_meet_and_a_stranger_there_hears_nothing() -> None:
+    figures, wrong = run_hosts()
+    if "left out" in figures:
+        pytest.skip(figures["left out"])
+    assert wrong == []
+    assert figures["the client's task"] == str(os.cpu_count())
