@@ -112,10 +112,19 @@ def test_a_task_that_comes_back_unstarted_waits_again_unless_it_was_cancelled(si
     site.hops.cancel(unwanted)
     for attempt in (kept, unwanted):
         site.a.close(attempt.address)
+        attempt.payload = None  # it has gone along
         site.hops.take_back(attempt, b"payload")
     assert list(site.hops.backlog) == [kept]
     assert (kept.payload, kept.target) == (b"payload", None)
     assert [(result.address, result.kind) for result in site.boss.out_results] == [(2, CANCELLED)]
+
+
+def test_a_task_whose_payload_is_still_here_comes_back_with_no_other_one(site: Site) -> None:
+    attempt = site.pass_on(1, site.boss, site.a)
+    before = attempt.payload
+    site.a.close(attempt.address)
+    site.hops.take_back(attempt, b"something else")
+    assert attempt.payload == before is not None
 
 
 def test_tasks_go_back_to_the_boss_shallowest_first_and_no_others(site: Site) -> None:

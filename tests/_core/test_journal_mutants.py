@@ -85,7 +85,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "a job that is sent again is answered for each message": (
         attaching.is_repeated, "if message.last:", "if True:"),
     "a job is forgotten before its client has heard of the end": (
-        JobBooks.retire, "elif is_wanted and self.ledger is not None:", "elif False:"),
+        attaching.retire, "elif is_wanted and books.ledger is not None:", "elif False:"),
     "a job is never erased": (JobBooks.forget, "self.ledger.erase(job.id)", "pass"),
     "anybody may release a job": (
         attaching.release, "not (job.detached or job.token == books.requests.token_of(client))", "False"),
@@ -96,7 +96,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "new jobs are taken though the disk has failed": (Ledger.problem, "if self.failure is not None:", "if False:"),
     "new jobs are taken though the disk does not keep up": (
         Ledger.problem, "self.pending_bytes > JOURNAL_PENDING_BYTES_MAX", "False"),
-    "the rest of a refused job is an error": (attaching.is_refused, "books.requests.refused.add(key)", "pass"),
+    "the rest of a refused job is an error": (attaching.is_refused, "refused[key] = problem", "pass"),
     "a detached job ends with its client": (
         JobBooks.drop_client, "if not (job.detached and job.accepted):", "if True:"),
     "a detached job that has not come whole goes on without its client": (
@@ -117,7 +117,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "too large detached jobs are kept": (KeptJobs.add, "self._bytes > DETACHED_BYTES_MAX", "False"),
     "the newest of the kept jobs goes": (KeptJobs._pop_oldest, "next(iter(self.jobs))", "list(self.jobs)[-1]"),
     "a large job vanishes at its end": (KeptJobs.add, "len(self.jobs) > 1 and", ""),
-    "a released job is kept": (JobBooks.retire, "or job.released", ""),
+    "a released job is kept": (attaching.retire, "or job.released", ""),
 }  # fmt: skip
 
 TESTS = [

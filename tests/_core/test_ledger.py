@@ -219,7 +219,7 @@ def test_when_the_disk_fails_running_jobs_go_on_and_new_ones_are_refused(disk: D
     assert not disk.submit(1, request=4, last=False)
     assert not disk.submit(1, request=4, first=False)
     assert disk.flush() == [JobRefused(3, problem), JobRefused(4, problem)]
-    assert (disk.placed, disk.books.jobs, disk.books.requests.refused) == ([], {}, set())
+    assert (disk.placed, disk.books.jobs, disk.books.requests.refused) == ([], {}, {})
 
 
 def test_what_was_accepted_goes_on_after_the_failure(disk: Disk) -> None:

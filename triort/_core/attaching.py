@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from triort._core.attempts import Result
 from triort._core.job import Job
-from triort._core.journal import Told
+from triort._core.journal import Over, Told
 from triort._core.links import Send
 from triort._core.packing import batched
 from triort._model.ids import JobId
@@ -56,16 +56,19 @@ def is_repeated(books: JobBooks, client: object, message: SubmitJob) -> bool:
 
 
 def is_refused(books: JobBooks, client: object, message: SubmitJob) -> bool:
-    """Whether no job can be taken now, and this is (more of) a new one."""
-    key = (books.requests.token_of(client), message.request)
-    problem = books.ledger.problem() if books.ledger is not None else None
-    if key not in books.requests.refused:
-        if problem is None or books.requests.find(client, message.request) is not None:
+    """Whether no job can be taken now, or not this one, and this is (more of) a new one."""
+    key = token, _ = books.requests.token_of(client), message.request
+    refused = books.requests.refused
+    if key not in refused:
+        if books.requests.find(client, message.request) is not None:
             return False
-        books.requests.refused.add(key)
+        problem = books.ledger.problem() if books.ledger is not None else None
+        problem = problem or books.held.why_not(token, sum(message.sizes))
+        if not problem:
+            return False
+        refused[key] = problem
     if message.last:
-        books.requests.refused.discard(key)
-        books.answer(client, JobRefused(message.request, problem or "the server's journal was not ready for it"))
+        books.answer(client, JobRefused(message.request, refused.pop(key)))
     return True
 
 
@@ -87,6 +90,21 @@ def end_lease(books: JobBooks, token: object) -> None:
             books.drop(job)
     if token and not books.requests.links_of(token):
         books.leases.give_up(token)
+
+
+def retire(books: JobBooks, job: Job, now: float) -> None:
+    """The job has ended: it is kept for a while, or until its client has heard of it, or forgotten."""
+    job.over_since = now
+    is_wanted = not (job.dropped or job.released)
+    if is_wanted and job.detached:
+        if books.ledger is not None:
+            books.ledger.note(job.id, Over(books.time_of_day_s + now))
+        for old in books.kept.add(job):
+            books.forget(old)
+    elif is_wanted and books.ledger is not None:
+        books.unreleased[job.id] = job
+    else:
+        books.forget(job)
 
 
 def outcome_messages(job: Job, ended: Sequence[tuple[int, Result]]) -> list[tuple[JobOutcomes, list[bytes]]]:

@@ -81,7 +81,8 @@ class Hops:
 
     def take_back(self, attempt: Attempt, payload: bytes) -> bool:
         """An attempt came back unstarted; true when it waits in the backlog again, false when it had been cancelled."""
-        attempt.payload = payload
+        if attempt.payload is None:
+            attempt.payload = payload
         attempt.target = None
         if attempt.cancelled:
             sometimes("a task that comes back unstarted has been cancelled")

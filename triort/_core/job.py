@@ -40,6 +40,8 @@ class Job:
     held: list[Attempt] = attrs.Factory(list)
     """Of these: what may not start before something is on disk."""
     num_items: int = 0
+    blob_bytes: int = 0
+    """Of its function, which is held until it ends."""
     complete: bool = False
     accepted: bool = False
     cancelled: bool = False

@@ -16,11 +16,12 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from triort._core.attaching import end_lease, tell_outcomes
+from triort._core.attaching import end_lease, retire, tell_outcomes
 from triort._core.attempts import Attempt, Result
 from triort._core.deadlines import Deadlines
+from triort._core.held import Held, rejection
 from triort._core.job import Job
-from triort._core.journal import Ledger, Over, Stopped
+from triort._core.journal import Ledger, Stopped
 from triort._core.kept_jobs import KeptJobs
 from triort._core.leases import Leases
 from triort._core.links import Loss, Send
@@ -53,6 +54,7 @@ class JobBooks:
         self.ledger: Ledger | None = None
         self.time_of_day_s = 0.0  # what the clock is behind the time of day
         self.leases = Leases()
+        self.held = Held()
         self._submit = submit
         self._cancel = cancel
         self.serial = 0
@@ -85,17 +87,25 @@ class JobBooks:
         job = self.requests.jobs[self.requests.token_of(client), message.request]
         if job.complete:
             raise ProtocolError("a job got items after its last ones")
+        size, blob_bytes = sum(map(len, parts)), sum(map(len, blobs))
+        why = "" if job.cancelled else self.held.why_not_items(job, len(parts), size + blob_bytes)
+        if why or job.cancelled:  # nobody will run them
+            message = msgspec.structs.replace(message, sizes=[*map(len, blobs), *[0] * len(parts)])
+            parts, size = [b""] * len(parts), 0
+        job.blob_bytes += blob_bytes
+        self.held.take(job.token, size + blob_bytes)
         if self.ledger is not None:
             self.ledger.note_taken(job, message, [*blobs, *parts], self.time_of_day_s)
         job.complete = message.last
         attempts = self._attempts(job, parts, job.num_items)
         job.num_items += len(attempts)
-        job.open.update((attempt.address, attempt) for attempt in attempts)
         self._dirty[job.id] = job
-        if job.cancelled:
+        if why or job.cancelled:
+            kind, outcome = (OutcomeKind.ERROR, rejection(why)) if why else (OutcomeKind.CANCELLED, b"")
             for attempt in attempts:
-                self.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))
+                self._finish(job, attempt, Result(attempt.address, kind, 0, outcome))
         else:
+            job.open.update((attempt.address, attempt) for attempt in attempts)
             self.place(job, attempts, once_durable=job.spec.options.at_most_once)
 
     def cancel_job(self, client: object, request: int) -> None:
@@ -156,7 +166,7 @@ class JobBooks:
             job.retried = {**job.retried, index: job.retried.get(index, 0) + 1}
             self._again(job, attempt)
             return
-        self._finish(job, index, result)
+        self._finish(job, attempt, result)
 
     def lose(self, attempt: Attempt, loss: Loss) -> None:
         """A root task is lost: again, unless it was to blame too often or may run once only."""
@@ -169,7 +179,7 @@ class JobBooks:
         if result is None:
             self._again(job, attempt, loss)
         else:
-            self._finish(job, attempt.index, result)
+            self._finish(job, attempt, result)
 
     def is_taken_early(self, job: Job) -> bool:
         """Whether it is accepted when its first items have come: one that ends with its client, and is nowhere else."""
@@ -189,7 +199,8 @@ class JobBooks:
                 del self.jobs[job.id]
                 over.append(job)
                 sends += [Send(client, JobEnded(job.id), ()) for client in job.watchers]
-                self.retire(job, self.clock())
+                self.held.give(job.token, job.blob_bytes)
+                retire(self, job, self.clock())
         self._dirty = {}
         return sends, over
 
@@ -212,20 +223,6 @@ class JobBooks:
         self.jobs[job.id] = job
         if job.deadline is not None:
             self._deadlines.add(job.deadline, job.id)
-
-    def retire(self, job: Job, now: float) -> None:
-        """The job has ended: it is kept for a while, or until its client has heard of it, or forgotten."""
-        job.over_since = now
-        is_wanted = not (job.dropped or job.released)
-        if is_wanted and job.detached:
-            if self.ledger is not None:
-                self.ledger.note(job.id, Over(self.time_of_day_s + now))
-            for old in self.kept.add(job):
-                self.forget(old)
-        elif is_wanted and self.ledger is not None:
-            self.unreleased[job.id] = job
-        else:
-            self.forget(job)
 
     def forget(self, job: Job) -> None:
         """Nothing of the job is remembered."""
@@ -276,13 +273,14 @@ class JobBooks:
         job.open[fresh.address] = fresh
         self.place(job, [fresh])
 
-    def _finish(self, job: Job, index: int, result: Result) -> None:
+    def _finish(self, job: Job, attempt: Attempt, result: Result) -> None:
+        self.held.give(job.token, len(attempt.payload or b""))
         if job.timed_out and result.kind == OutcomeKind.CANCELLED:
             timeout = str(job.spec.options.timeout_s).encode()
             result = Result(result.address, OutcomeKind.TIMEOUT, result.duration_us, timeout)
         elif job.verdict and result.kind == OutcomeKind.CANCELLED:
             result = Result(result.address, OutcomeKind.CRASHED, result.duration_us, job.verdict)
-        job.ended.append((index, result))
+        job.ended.append((attempt.index, result))
         self._dirty[job.id] = job
         if result.kind != OutcomeKind.VALUE:
             self.stop(job)

@@ -13,8 +13,8 @@ class Requests:
 
     tokens: dict[object, object] = attrs.Factory(dict)
     """Of the links whose client has said one; another link stands for itself."""
-    refused: set[tuple[object, int]] = attrs.Factory(set)
-    """Jobs that were refused and of which more is to come."""
+    refused: dict[tuple[object, int], str] = attrs.Factory(dict)
+    """Jobs that were refused and of which more is to come, and why."""
     jobs: dict[tuple[object, int], Job] = attrs.Factory(dict)
 
     def token_of(self, client: object) -> object:
@@ -46,7 +46,7 @@ class Requests:
         """The client has gone: of what it watched it may ask again only for what it has submitted."""
         token = self.token_of(client)
         self.tokens.pop(client, None)
-        self.refused = {key for key in self.refused if key[0] != token}
+        self.refused = {key: why for key, why in self.refused.items() if key[0] != token}
         for job in watched:
             for key in [key for key in job.requests if key[0] == token and key != (job.token, job.request)]:
                 job.requests.remove(key)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from triort._core.attaching import retire
 from triort._core.attempts import Result
 from triort._core.crash_budget import CrashBudget
 from triort._core.job import Job
@@ -97,9 +98,11 @@ def _restore_job(books: JobBooks, blobs: BlobStore, stored: StoredJob) -> None:
     has = {index for index, _ in stored.outcomes}
     missing = [index for index in range(job.num_items) if index not in has]
     if not missing:
-        books.retire(job, min(stored.over.since_s - books.time_of_day_s, now) if stored.over else now)
+        retire(books, job, min(stored.over.since_s - books.time_of_day_s, now) if stored.over else now)
         return
     blobs[job.id] = dict(zip((spec.function, *spec.blobs), stored.blobs, strict=False))
+    job.blob_bytes = sum(map(len, stored.blobs))
+    books.held.take(job.token, job.blob_bytes + sum([len(stored.payloads[index]) for index in missing]))
     books.enter(job)
     attempts = [books.reopen(job, stored.payloads[index], index) for index in missing]
     if stored.stopped is not None:
@@ -137,7 +140,7 @@ def fail_ledger(books: JobBooks, reason: str) -> list[Send]:
         books.drop(job)
     for job in [job for job in books.jobs.values() if not job.accepted]:
         if not job.complete:  # what is to come of it is refused, with its last part
-            books.requests.refused.add((job.token, job.request))
+            books.requests.refused[job.token, job.request] = problem
         elif job.client is not None:
             books.answer(job.client, JobRefused(job.request, problem))
         job.watchers.clear()

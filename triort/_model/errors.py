@@ -22,7 +22,7 @@ class ConnectionLost(TriortError):
 
 
 class JobRejected(TriortError):
-    """The server did not take the job, and says why."""
+    """The server did not take the job, or not all of it, and says why."""
 
 
 class StartupError(TriortError):

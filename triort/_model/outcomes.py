@@ -20,6 +20,10 @@ class OutcomeKind(enum.IntEnum):
     """Its workers died as often as allowed; the payload is a `Crash`."""
 
 
+REJECTED = "JobRejected"
+"""The type of a failure that the server itself has made: it did not take an item."""
+
+
 class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An exception on its way home: readable for everybody, unpickled by the waiting task or client alone."""
 

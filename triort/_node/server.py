@@ -25,6 +25,7 @@ from triort._node.handshake import refuse, welcome
 from triort._node.hiring import let_join
 from triort._node.journal import Journal, JournalError
 from triort._node.machine import AccessPath, Listener
+from triort._node.memory import total_memory
 from triort._node.readers import Readers
 from triort._node.refusals import Refusals
 from triort._node.server_base import ServerBase
@@ -79,6 +80,8 @@ class Server(ServerBase, ServerCore):
         self.cpus = None if cpus is None else list(cpus)
         self.journal_path = None if journal is None else os.fspath(journal)
         self.journal: Journal | None = None
+        if port is not None:  # else its clients are in this very process
+            self.jobs.held.limit = total_memory()
         self.readers = Readers()
         self.node_errors = Refusals(self.logger)
         self.memory_limit = check_memory_limit(memory_limit)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from triort._model.errors import (
+    JobRejected,
     OutOfMemory,
     ProtocolError,
     RemoteError,
@@ -24,7 +25,7 @@ from triort._model.errors import (
 )
 from triort._model.ids import Digest
 from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, TEXT_CHARS_MAX
-from triort._model.outcomes import Crash, Failure, OutcomeKind
+from triort._model.outcomes import REJECTED, Crash, Failure, OutcomeKind
 from triort._model.parts import Large
 from triort._wire.pickling import dumps as dumps
 from triort._wire.pickling import has_large
@@ -222,6 +223,8 @@ def _load_error(kind: int, payload: bytes, task: str) -> Exception:
 
 
 def _load_failure(failure: Failure) -> Exception:
+    if failure.type_name == REJECTED:
+        return JobRejected(failure.text)
     exc: Exception | None = None
     if failure.pickled is not None:
         try:
