@@ -6,11 +6,14 @@ import re
 import stat
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.access import days, new_authority, write_access
+from triort._access import access as access_module
 from triort._access.access import Access
+from triort._access.files import read_text
 from triort._access.making import make_folder, rotate_folder
 from triort._access.places import VARIABLE, default_folder, find_place
 from triort._model.errors import AccessError
@@ -66,6 +69,17 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path) -> None:
         os.umask(before)
     assert mode(tmp_path / "a") == 0o700
     assert mode(tmp_path / "a" / "server.pem") == 0o600
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_folder_may_be_a_link(tmp_path: Path, is_there: bool) -> None:
+    folder, target = tmp_path / "link", tmp_path / "target"
+    if is_there:
+        target.mkdir(mode=0o700)
+    folder.symlink_to(target)
+    assert Access(Badge.SERVER, folder).load().file.cluster
+    assert folder.is_symlink()
+    assert len(list(target.iterdir())) == len(Badge)
 
 
 def test_two_clusters_have_different_ids() -> None:
@@ -239,6 +253,42 @@ def test_a_file_that_is_gone_or_spoilt_changes_nothing_for_who_is_running(
     assert caplog.text.count("what was read before holds on") == 1
     (files / "server.pem").unlink()
     assert access.load() is before
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    folder = tmp_path / "a"
+    make_folder(folder)
+    make, made = access_module._context, 0
+
+    def replace_first(*words: Any) -> Any:
+        nonlocal made
+        made += 1
+        if made <= times:
+            rotate_folder(folder)
+        return make(*words)
+
+    monkeypatch.setattr(access_module, "_context", replace_first)
+    access = Access(Badge.NODE, folder)
+    loaded = access.load()
+    assert loaded.mark == access_module._mark(folder / "node.pem")
+    assert access.load() is loaded
+
+
+def test_a_file_that_goes_while_it_is_read_is_an_error_of_access(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write_access(tmp_path / "a", new_authority())
+
+    def lose(text: str) -> Any:
+        (files / "node.pem").unlink()
+        return read_text(text)
+
+    monkeypatch.setattr("triort._access.access.read_text", lose)
+    with pytest.raises(AccessError, match="no access file"):
+        Access(Badge.NODE, files).load()
 
 
 def test_files_that_expire_end_the_access_of_who_is_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

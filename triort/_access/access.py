@@ -93,17 +93,30 @@ class Access:
         except FileNotFoundError:
             raise AccessError(_absent(self.badge, place)) from None
         try:
+            credentials = self._use(place.path, text, mark)
+        except AccessError:
+            if _mark(place.path) in (mark, None):
+                raise
+        else:
+            if _mark(place.path) in (mark, None):
+                return credentials
+        return self._read(place)  # it was replaced in between
+
+    def _use(self, path: Path, text: str, mark: tuple[int, ...]) -> Credentials:
+        """What the text gives, and the key and certificate that OpenSSL reads from the file by itself: whoever calls
+        sees to it that this has not changed meanwhile. Raises `AccessError`."""
+        try:
             file = read_text(text)
         except ValueError as exc:
-            raise AccessError(f"{place.path} is no access file: {exc}") from None
+            raise AccessError(f"{path} is no access file: {exc}") from None
         if file.badge is not self.badge:
             raise AccessError(
-                f"{place.path} is the access file of a {file.badge.value}; a {self.badge.value} needs another one"
+                f"{path} is the access file of a {file.badge.value}; a {self.badge.value} needs another one"
             )
         try:
-            return Credentials(file, mark, *(_context(place.path, file, side) for side in ("listen", "dial")))
-        except (ssl.SSLError, ValueError) as exc:
-            raise AccessError(f"{place.path} is no access file: {getattr(exc, 'reason', '') or exc}") from None
+            return Credentials(file, mark, *(_context(path, file, side) for side in ("listen", "dial")))
+        except (OSError, ValueError) as exc:  # `ssl.SSLError` is one
+            raise AccessError(f"{path} is no access file: {getattr(exc, 'reason', '') or exc}") from None
 
     def _check_dates(self, start: datetime.datetime, end: datetime.datetime) -> None:
         time = now()

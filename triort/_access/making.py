@@ -52,6 +52,7 @@ def make_folder(folder: Path, address: str = "", days: float = ACCESS_DAYS) -> b
     """Fill a folder with the access files of a new cluster; False if another process has done so meanwhile."""
     cluster = secrets.token_hex(16)
     with _as_access_errors(folder):
+        folder = folder.resolve()  # a link stays one
         folder.parent.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
         fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))  # 0700
         try:
