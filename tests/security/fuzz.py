@@ -1,8 +1,8 @@
 """Mutated frames for the parser: nothing but `ProtocolError` comes out, whole or byte by byte, within its limits.
 
-The corpus starts with every message there is. A mutant that makes the parser say or yield something new joins it, so
-that what lies behind a check is reached by mutants of what has passed it. Half of the mutations know the format (they
-change the decoded header and encode it again), the others do not.
+The corpus starts with every message there is. A mutant that makes the parser say or yield something new, or takes a new
+way through its code, joins it, so that what lies behind a check is reached by mutants of what has passed it. Half of
+the mutations know the format (they change the decoded header and encode it again), the others do not.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import attrs
 import msgspec
 
 from tests._wire.every_message import EVERY_MESSAGE
+from tests.security.lines import Ways
 from triort._model.errors import ProtocolError
 from triort._model.messages import Received
+from triort._wire import checks, layout, parser, pile
 from triort._wire.frames import FrameParser, encode
 
 BYTES_MAX = 4_096
@@ -70,6 +72,7 @@ class Fuzz:
     seen: Counter[str] = attrs.Factory(Counter)
     faults: list[str] = attrs.Factory(list)
     frames: int = 0
+    ways: Ways = attrs.Factory(lambda: Ways.through(parser, checks, layout, pile))
     _draw: random.Random = attrs.Factory(random.Random)
 
     def run(self, frames: int) -> None:
@@ -84,7 +87,7 @@ class Fuzz:
         """One mutant, whole and byte by byte."""
         self.frames += 1
         try:
-            whole = parse(data, [len(data)])
+            whole, is_new = self.ways.follow(lambda: parse(data, [len(data)]))
             cut = parse(data, [1] * len(data))
             some = parse(data, [self._draw.randint(1, 32) for _ in range(len(data))])
         except Exception as exc:  # anything but ProtocolError, which `parse` takes
@@ -97,7 +100,7 @@ class Fuzz:
         kinds = ",".join(sorted({type(message).__name__ for message, _ in whole[0]}))
         signature = re.sub(r"\d+", "n", f"{whole[1]} {kinds}")[:120]
         self.seen[signature] += 1
-        if self.seen[signature] == 1 and len(self.corpus) < CORPUS_MAX:
+        if (is_new or self.seen[signature] == 1) and len(self.corpus) < CORPUS_MAX:
             self.corpus.append(data)
 
     def mutant(self) -> bytes:
@@ -168,6 +171,7 @@ class Fuzz:
             "seconds": round(seconds, 1),
             "corpus": len(self.corpus),
             "kinds of result": len(self.seen),
+            "ways through the parser": len(self.ways.seen),
             "peak memory, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
             "faults": len(self.faults),
         }
@@ -185,19 +189,19 @@ def _holders(value: Any) -> Any:
 
 def parse(data: bytes, steps: list[int]) -> tuple[list[Received], str | None, int]:
     """What comes out of so many bytes at a time: messages, the fault, and how much was kept at most."""
-    parser, received, at, kept = FrameParser(), list[Received](), 0, 0
+    machine, received, at, kept = FrameParser(), list[Received](), 0, 0
     try:
         for step in steps:
             if at >= len(data):
                 break
-            received += parser.feed(data[at : at + step])
+            received += machine.feed(data[at : at + step])
             at += step
-            kept = max(kept, parser._partial.size + parser._pieces.size)
-        if parser.fault is not None:
-            parser.feed(b"")
+            kept = max(kept, machine._partial.size + machine._pieces.size)
+        if machine.fault is not None:
+            machine.feed(b"")
     except ProtocolError:
         pass
-    return received, parser.fault, kept
+    return received, machine.fault, kept
 
 
 def run_fuzz(frames: int, seed: int) -> tuple[dict[str, Any], list[str]]:

@@ -19,6 +19,7 @@ def test_mutated_frames_are_refused_with_protocol_error_alone(seed: int) -> None
     assert wrong == []
     assert figures["frames"] == 5_000
     assert figures["kinds of result"] > 100
+    assert figures["ways through the parser"] > 150
 
 
 @pytest.mark.parametrize("seed", [1, 2])
