@@ -6,6 +6,8 @@ from tests._core.makers import BOSS, Node
 from triort._core.links import Link
 from triort._core.placement import Employee
 from triort._core.statuses import StatusDesk, _of_employee
+from triort._model.errors import ProtocolError
+from triort._model.limits import STATUS_WAITING_MAX
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
 
 LEAF = NodeStatus("m0", "manager", 7, 4, 4, 0, 0)
@@ -45,12 +47,36 @@ def test_a_manager_that_ends_meanwhile_is_not_waited_for() -> None:
 def test_one_who_asked_and_has_gone_gets_no_answer() -> None:
     node = Node(0, boss=False, managers=[4])
     desk: StatusDesk = node.core.status_desk
-    desk.ask(9, "client")
-    desk.ask(5, "other")
-    assert node.sent() == [("m0", StatusRequest(1)), ("m0", StatusRequest(2))]
+    for request, client in ((9, "client"), (5, "other"), (6, "client")):
+        desk.ask(request, client)
+    assert node.sent() == [("m0", StatusRequest(1))]
     desk.drop("client")
-    assert node.below("m0", StatusReply(1, LEAF)) == []
+    assert node.below("m0", StatusReply(1, LEAF)) == [("m0", StatusRequest(2))]
     assert node.below("m0", StatusReply(2, LEAF)) == [("other", StatusReply(5, own(LEAF, workers=4)))]
+    assert (desk.rounds, desk.waiting) == ({}, [])
+
+
+def test_all_who_ask_meanwhile_are_answered_by_one_more_round() -> None:
+    node = Node(0, boss=False, managers=[4])
+    desk: StatusDesk = node.core.status_desk
+    for request in range(20):
+        desk.ask(request, "client")
+    assert node.sent() == [("m0", StatusRequest(1))]
+    tree = own(LEAF, workers=4)
+    first = [("client", StatusReply(0, tree)), ("m0", StatusRequest(2))]
+    assert node.below("m0", StatusReply(1, LEAF)) == first
+    assert node.below("m0", StatusReply(2, LEAF)) == [("client", StatusReply(each, tree)) for each in range(1, 20)]
+    assert (desk.rounds, desk.waiting) == ({}, [])
+
+
+def test_one_who_asks_on_and_on_is_at_fault_and_others_may_ask() -> None:
+    node = Node(0, boss=False, managers=[4])
+    desk: StatusDesk = node.core.status_desk
+    for request in range(STATUS_WAITING_MAX + 1):
+        desk.ask(request, "client")
+    with pytest.raises(ProtocolError, match=f"more than {STATUS_WAITING_MAX} requests for the status at once"):
+        desk.ask(9_999, "client")
+    desk.ask(1, "other")
 
 
 def test_the_rate_counts_from_the_request_before_but_not_over_a_moment() -> None:

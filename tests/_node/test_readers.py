@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from triort._model.limits import READER_PENDING_BYTES_MAX, READER_WAIT_S
+from triort._model.limits import ANSWERS_UNREAD_MAX, READER_PENDING_BYTES_MAX, READER_WAIT_S
 from triort._node.readers import Readers
 
 MUCH = READER_PENDING_BYTES_MAX // 10
@@ -40,6 +40,16 @@ def test_who_reads_slowly_is_not(client: Any) -> None:
     for second in range(600):
         assert not readers.is_stuck(client, MUCH, float(second))
         client.pending_bytes += MUCH - (1 if second % 20 == 0 else 0)
+
+
+def test_who_asks_on_and_on_and_reads_no_answer_is_stuck_at_once(client: Any) -> None:
+    readers = Readers()
+    readers.watch(client)
+    for _ in range(10):
+        client.pending_bytes = 0
+        assert not readers.is_stuck(client, 64, 0.0, ANSWERS_UNREAD_MAX)
+        client.pending_bytes = 64
+        assert readers.is_stuck(client, 64, 0.0, 1)
 
 
 def test_who_is_told_little_is_not(client: Any) -> None:

@@ -20,7 +20,7 @@ from tests.security.cluster import open_cluster
 from tests.security.fuzz import run_fuzz
 from tests.security.hosts import run_hosts
 from tests.security.peers import KINDS, Stage, run_kind
-from tests.security.pressure import run_exhausted, run_idle, run_stalled
+from tests.security.pressure import run_exhausted, run_idle, run_questions, run_stalled
 from tests.security.records import run_records
 from tests.security.sequences import run_sequences
 from tests.security.stranger import run_stranger
@@ -36,6 +36,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--sequences", type=int, default=100_000, metavar="N", help="of each kind of peer (default: %(default)s)")
     add("--peers", type=int, default=1_000, metavar="N", help="of each kind of bad peer (default: %(default)s)")
     add("--records", type=int, default=200_000, metavar="N", help="of each flood of TLS (default: %(default)s)")
+    add(
+        "--questions", type=int, default=500_000, metavar="N", help="of each kind, by one client (default: %(default)s)"
+    )
     add("--stalled", type=int, default=1_000, metavar="N", help="stalled handshakes (default: %(default)s)")
     add("--idle", type=int, default=10_000, metavar="N", help="idle connections (default: %(default)s)")
     add("--descriptors", type=int, default=128, metavar="N", help="of the server that runs out (default: %(default)s)")
@@ -72,6 +75,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], Part]] = {
     "sequences": lambda given: run_sequences(given.sequences, given.seed),
     "peers": lambda given: run_peers(given.peers),
     "records": lambda given: run_records(given.records),
+    "questions": lambda given: run_questions(given.questions),
     "stalled": lambda given: run_stalled(given.stalled),
     "idle": lambda given: run_idle(given.idle),
     "descriptors": lambda given: run_exhausted(given.descriptors),

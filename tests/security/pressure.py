@@ -7,8 +7,10 @@ import selectors
 import socket
 import ssl
 import statistics
+import threading
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import Any, cast
 
 import psutil
@@ -17,8 +19,9 @@ from tests.security.cluster import Cluster, open_cluster
 from tests.security.peers import hello
 from triort._access.access import Access
 from triort._access.certificates import server_name
+from triort._model.ids import JobId
 from triort._model.limits import HANDSHAKE_S
-from triort._model.messages import Beat, Welcome
+from triort._model.messages import AttachJob, Beat, DrainRequest, Message, StatusRequest, Welcome
 from triort._model.roles import Badge
 from triort._wire.frames import FrameParser, encode
 
@@ -168,6 +171,43 @@ def run_idle(number: int) -> Figures:
         for idler in idlers:
             idler.tls.close()
         return figures, problems
+
+
+QUESTIONS: dict[str, Callable[[int], Message]] = {
+    "status": StatusRequest,
+    "attach": lambda number: AttachJob(number, JobId(5)),
+    "drain": lambda number: DrainRequest(number, "nobody"),
+}
+
+
+def run_questions(number: int) -> Figures:
+    """A client that asks so many times and reads no answer; honest ones beside it, and the server's memory."""
+    figures: dict[str, Any] = {"questions": number}
+    wrong: list[str] = []
+    with open_cluster(workers=1) as cluster:
+        credentials = Access(Badge.CLIENT, cluster.files).load()
+        server = psutil.Process(cluster.server.pid)
+        cluster.ask()
+        for kind, make in QUESTIONS.items():
+            rss = server.memory_info().rss
+            asker = Idler(cluster, credentials.dialling, server_name(credentials.file.cluster))
+            words = b"".join(b"".join(encode([(make(each + 1), [])])) for each in range(number))
+            sender = threading.Thread(target=_say, args=(asker.tls, words))
+            sender.start()
+            took = [cluster.ask()]
+            while sender.is_alive():
+                took.append(cluster.ask())
+            asker.tls.close()
+            mib = (server.memory_info().rss - rss) >> 20
+            figures[kind] = {**ms(took), "MiB": mib}
+            wrong += [f"{kind}: an honest client took {max(took):.2f} s"] if max(took) > 2 else []
+            wrong += [f"{kind}: {mib} MiB"] if mib > 200 else []
+        return figures, [*wrong, *cluster.problems()]
+
+
+def _say(tls: ssl.SSLSocket, words: bytes) -> None:
+    with suppress(OSError):  # it is hung up on
+        tls.sendall(words)
 
 
 def run_exhausted(descriptors: int) -> Figures:

@@ -7,7 +7,7 @@ import pytest
 from tests.security.__main__ import run_peers
 from tests.security.fuzz import run_fuzz
 from tests.security.hosts import run_hosts
-from tests.security.pressure import run_exhausted, run_stalled
+from tests.security.pressure import run_exhausted, run_questions, run_stalled
 from tests.security.records import run_records
 from tests.security.sequences import run_sequences
 from tests.security.stranger import run_stranger
@@ -39,6 +39,12 @@ def test_no_bad_peer_is_let_in() -> None:
 @pytest.mark.processes
 def test_floods_of_tls_records_hold_up_nobody() -> None:
     _, wrong = run_records(5_000)
+    assert wrong == []
+
+
+@pytest.mark.processes
+def test_a_client_that_asks_and_reads_no_answer_is_hung_up_on() -> None:
+    _, wrong = run_questions(100_000)
     assert wrong == []
 
 

@@ -1,4 +1,8 @@
-"""How the state of the node tree is gathered: a request goes down to all managers, the answers come up as one tree."""
+"""How the state of the node tree is gathered: a request goes down to all managers, the answers come up as one tree.
+
+Managers are asked once at a time. Who asks meanwhile waits for the next round, which is for all of these: what they are
+told is never older than their request, and however many ask, managers have one request to answer.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import attrs
 import msgspec
 
 from triort._core.links import Send
+from triort._model.errors import ProtocolError
+from triort._model.limits import STATUS_WAITING_MAX
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
 
 if TYPE_CHECKING:
@@ -19,10 +25,13 @@ RATE_MIN_S = 0.5
 """A rate over less time than this is told, but the next one still begins where it began."""
 
 
+Asker = tuple[int, object]
+"""The number of a request, and over which link it has come."""
+
+
 @attrs.define(eq=False)
 class _Round:
-    request: int
-    conn: object
+    askers: list[Asker]
     missing: set[object]
     answers: dict[object, NodeStatus]
 
@@ -33,14 +42,25 @@ class StatusDesk:
 
     core: NodeCore
     rounds: dict[int, _Round] = attrs.Factory(dict)
+    """The one that is under way, if there is one."""
+    waiting: list[Asker] = attrs.Factory(list)
     serial: int = 0
 
     def ask(self, request: int, conn: object) -> None:
-        """Somebody on ``conn`` wants the state of this node and all below it."""
+        """Somebody on ``conn`` wants the state of this node and all below it; raises `ProtocolError` for one that asks
+        on and on."""
+        if not self.rounds:
+            self._begin([(request, conn)])
+        elif sum(conn == other for _, other in self.waiting) < STATUS_WAITING_MAX:
+            self.waiting.append((request, conn))
+        else:
+            raise ProtocolError(f"more than {STATUS_WAITING_MAX} requests for the status at once")
+
+    def _begin(self, askers: list[Asker]) -> None:
         managers = [each for each in self.core.employees if each.kind == "manager" and not each.is_stalled]
         self.serial += 1
         number = self.serial
-        self.rounds[number] = _Round(request, conn, {employee.conn for employee in managers}, {})
+        self.rounds[number] = _Round(askers, {employee.conn for employee in managers}, {})
         for employee in managers:
             self.core.outbox.append(Send(employee.conn, StatusRequest(number), ()))
         self._finish(number)
@@ -55,9 +75,8 @@ class StatusDesk:
 
     def drop(self, conn: object) -> None:
         """A link has ended; nobody waits for it any more, nor does it wait."""
-        for number, current in list(self.rounds.items()):
-            if current.conn == conn:
-                del self.rounds[number]
+        for askers in (self.waiting, *(current.askers for current in self.rounds.values())):
+            askers[:] = [asker for asker in askers if asker[1] != conn]
         self.do_without(conn)
 
     def do_without(self, conn: object) -> None:
@@ -71,8 +90,12 @@ class StatusDesk:
         current = self.rounds[number]
         if not current.missing:
             del self.rounds[number]
-            status = self.status(current.answers)
-            self.core.outbox.append(Send(current.conn, StatusReply(current.request, status), ()))
+            if current.askers:
+                status = self.status(current.answers)
+                self.core.outbox += [Send(conn, StatusReply(request, status), ()) for request, conn in current.askers]
+            if self.waiting:
+                askers, self.waiting = self.waiting, []
+                self._begin(askers)
 
     def status(self, answers: dict[object, NodeStatus]) -> NodeStatus:
         """This node's own state, with what its managers have answered."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import trio
 
@@ -15,7 +16,7 @@ from triort._core.server_core import ServerCore
 from triort._model.errors import ProtocolError, StartupError
 from triort._model.ids import JobId
 from triort._model.limits import NAME_CHARS_MAX
-from triort._model.messages import Crashed, Log, Print, SystemError_
+from triort._model.messages import Crashed, DrainReply, JobRefused, Log, Print, StatusReply, SystemError_
 from triort._model.roles import Badge
 from triort._model.text import readable
 from triort._node.arrivals import Arrival
@@ -31,7 +32,9 @@ from triort._node.refusals import Refusals
 from triort._node.server_base import ServerBase
 from triort._node.sessions import keep
 from triort._transport.connection import Connection
+from triort._transport.outgoing import cost_of
 
+_ANSWERS = (StatusReply, DrainReply, JobRefused)
 STUCK = "this client reads nothing of what it is told"
 TOO_LATE = "this client was not to be heard for too long, and its jobs have been ended; open another one"
 
@@ -168,8 +171,14 @@ class Server(ServerBase, ServerCore):
         sends = super().flush()
         if self.journal is not None and self.jobs.ledger is not None and self.running:
             self.journal.put_nowait(*self.jobs.ledger.take_writes())
-        for conn, _, parts in sends:
-            if parts and self.readers.is_stuck(conn, sum(map(len, parts)), self.now):  # type: ignore[arg-type]
+        told: dict[Any, tuple[int, int]] = {}
+        for conn, message, parts in sends:
+            if self.readers.is_watched(conn):
+                size, answers = told.get(conn, (0, 0))
+                size += cost_of((message, parts, sum(map(len, parts))))
+                told[conn] = size, answers + isinstance(message, _ANSWERS)
+        for conn, (size, answers) in told.items():
+            if self.readers.is_stuck(conn, size, self.now, answers):
                 self.sel.put_nowait(self._give_up, conn)
         return sends
 

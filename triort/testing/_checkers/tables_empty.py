@@ -33,6 +33,7 @@ def _of_node(name: str, core: NodeCore) -> list[str]:
     tables: dict[str, object] = {
         "backlog": list(core.backlog), "aside": core.backlog.list_aside(), "suspects": core.suspects.extras,
         "blobs": core.hops.blobs, "status rounds": core.status_desk.rounds,
+        "status requests": core.status_desk.waiting,
         "ended links": core.hops.ended, "outbox": core.outbox,
     }  # fmt: skip
     if isinstance(core, ServerCore):
