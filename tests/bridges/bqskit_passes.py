@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from bqskit.compiler import BasePass
 from bqskit.runtime import get_runtime
 
@@ -186,6 +187,20 @@ def run_asyncio() -> int:
 
 async def environment(name: str) -> list[str]:
     return list(await get_runtime().map(os.environ.get, [name, name]))
+
+
+def draw(seconds: float) -> tuple[int, float]:
+    time.sleep(seconds)
+    return os.getpid(), float(np.random.rand())
+
+
+async def first_numbers() -> list[float]:
+    """The first random number that each worker draws."""
+    first: dict[int, float] = {}
+    while len(first) < 2:
+        for worker, number in await get_runtime().map(draw, [0.1, 0.1]):
+            first.setdefault(worker, number)
+    return list(first.values())
 
 
 async def pid() -> int:

@@ -79,6 +79,12 @@ def test_a_task_may_run_an_event_loop_of_its_own(compiler):
     assert out(compiler, passes.own_loop) == 11
 
 
+def test_workers_draw_different_random_numbers():
+    with Compiler(num_workers=2) as compiler:
+        one, other = out(compiler, passes.first_numbers)
+    assert one != other
+
+
 def test_a_worker_that_dies_costs_a_retry_and_not_the_compilation(tmp_path: Path):
     with Compiler(num_workers=2) as compiler:
         assert out(compiler, passes.die_once, str(tmp_path / "died")) == 7

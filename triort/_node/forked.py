@@ -36,6 +36,7 @@ def run_entry(spawn: Spawn) -> int:
     assignment = spawn.assignment
     sys.modules["__main__"] = types.ModuleType("__main__")  # the template is nothing that user code should find there
     sys.argv[1:] = []
+    _reseed()
     faulthandler.enable(2)  # so that a segfault leaves its Python stack among the last words
     try:
         if assignment.cwd:
@@ -55,3 +56,10 @@ def run_entry(spawn: Spawn) -> int:
         traceback.print_exc()
         return 1
     return 0
+
+
+def _reseed() -> None:
+    """Draw random numbers of one's own: without this all forks of a template that has imported numpy draw the same."""
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
