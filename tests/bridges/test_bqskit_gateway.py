@@ -1,5 +1,6 @@
 """Compilers of BQSKit's, unmodified, before the gateway."""
 
+import importlib
 import logging
 import os
 import re
@@ -64,6 +65,16 @@ def test_an_error_arrives_with_its_traceback_and_the_next_compiler_finds_all_in_
     assert "ValueError: too bad" in str(caught.value.__cause__)
     with Compiler("127.0.0.1", port) as compiler:
         assert compiler.compile(Circuit(1), work(passes.pair, 1)).num_qudits == 1
+
+
+def test_an_error_of_a_class_that_the_gateway_cannot_import_arrives_as_any_other(gateway, tmp_path, monkeypatch):
+    own = "class OwnError(Exception):\n    pass\nasync def fail():\n    raise OwnError('too bad')\n"
+    (tmp_path / "unknown_to_the_gateway.py").write_text(own)
+    monkeypatch.syspath_prepend(tmp_path)
+    fail = importlib.import_module("unknown_to_the_gateway").fail
+    with Compiler("127.0.0.1", int(gateway.port_there())) as compiler, pytest.raises(RuntimeError) as caught:
+        compiler.compile(Circuit(1), work(fail))
+    assert str(caught.value.__cause__).endswith("unknown_to_the_gateway.OwnError: too bad")
 
 
 def test_records_wait_until_the_client_can_take_them(compiler, caplog):

@@ -241,14 +241,14 @@ class Job:
             self._end_event = trio.Event()
         await self._end_event.wait()
 
-    def _error(self) -> Exception | None:
-        """Why the job has no value, if that is so."""
+    def _error(self, *, unpickle: bool = True) -> Exception | None:
+        """Why the job has no value, if that is so; for ``unpickle`` see `payload.load_error`."""
         if self._refused is not None:
             return JobRejected(f"the job {self._name} was not taken: {self._refused}")
         if self._lost is not None:
             return ConnectionLost(f"the job {self._name} is lost: {self._lost}")
         if self._failure is not None:
-            return payload.load_error(*self._failure, self._name)
+            return payload.load_error(*self._failure, self._name, unpickle=unpickle)
         if self._is_short:
             return TaskCancelled(f"the job {self._name} has been cancelled before all of it was sent")
         return None

@@ -201,18 +201,19 @@ def load_outcome(kind: int, payload: bytes, task: str) -> Any:
     raise load_error(kind, payload, task)
 
 
-def load_error(kind: int, payload: bytes, task: str) -> Exception:
-    """The exception that stands for an outcome that is not a value; a `ProtocolError` for one that makes no sense."""
+def load_error(kind: int, payload: bytes, task: str, *, unpickle: bool = True) -> Exception:
+    """The exception that stands for an outcome that is not a value; a `ProtocolError` for one that makes no sense.
+    Without ``unpickle`` that of a task is a `RemoteError`: for who only passes it on, and may not know its class."""
     try:
-        return _load_error(kind, bytes(payload), task)
+        return _load_error(kind, bytes(payload), task, unpickle=unpickle)
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         return ProtocolError(f"what has become of the task {task} cannot be read: {describe(exc)}")
 
 
-def _load_error(kind: int, payload: bytes, task: str) -> Exception:
+def _load_error(kind: int, payload: bytes, task: str, *, unpickle: bool) -> Exception:
     match OutcomeKind(kind):
         case OutcomeKind.ERROR:
-            return _load_failure(_decode_failure(payload))
+            return _load_failure(_decode_failure(payload), unpickle=unpickle)
         case OutcomeKind.TIMEOUT:
             return TaskTimeout(f"task {task} did not end within {payload.decode()} s")
         case OutcomeKind.CRASHED:
@@ -222,11 +223,11 @@ def _load_error(kind: int, payload: bytes, task: str) -> Exception:
             return TaskCancelled(f"task {task} has been cancelled")
 
 
-def _load_failure(failure: Failure) -> Exception:
+def _load_failure(failure: Failure, *, unpickle: bool) -> Exception:
     if failure.type_name == REJECTED:
         return JobRejected(failure.text)
     exc: Exception | None = None
-    if failure.pickled is not None:
+    if unpickle and failure.pickled is not None:
         try:
             exc = loads(failure.pickled)
         except Exception as why:  # its class may not be importable here

@@ -158,14 +158,10 @@ class GatewayClient:
         await self._send_records()
         del self._jobs[task_id]
         self._gateway.owners.pop(job, None)
-        try:
-            answer: bytes = job._value()
-        except ConnectionLost:
-            raise
-        except Exception as exc:  # whatever the task has raised
-            await self._answer(Kind.ERROR, error_text(exc))
-        else:
-            await self._send(answer)
+        error = job._error(unpickle=False)
+        if isinstance(error, ConnectionLost):
+            raise error
+        await self._send(job._value() if error is None else encode_message(Kind.ERROR, error_text(error)))
 
     # -- writing -------------------------------------------------------------------------------------------------
 
