@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import sys
 import threading
 import time
@@ -165,6 +166,12 @@ def nested_asyncio() -> str:
         return sniffio.current_async_library()
 
     return asyncio.run(main())
+
+
+def pickled_streams() -> list[bool]:
+    """A handler of logging has the stream of its task; both can be sent on."""
+    again = pickle.loads(pickle.dumps([sys.stdout, sys.stderr]))
+    return [again[0] is sys.stdout, again[1] is sys.stderr]
 
 
 def say(text: str) -> int:

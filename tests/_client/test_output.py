@@ -25,6 +25,10 @@ async def test_prints_reach_the_streams_of_the_client(client, capsys):
     assert "hello on stderr\n" in said.err
 
 
+async def test_the_streams_of_a_task_can_be_pickled(client):
+    assert await client.run(jobs.pickled_streams) == [True, True]
+
+
 async def test_log_records_reach_the_loggers_of_the_client_with_name_and_context(client, caplog):
     with caplog.at_level(logging.WARNING):
         await client.options(name="speaker", log_context={"run": "7"}).run(jobs.say, "word")

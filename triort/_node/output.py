@@ -150,6 +150,9 @@ class _TaskStream(io.TextIOBase):
         self._name = name
         self._original = original
 
+    def __reduce__(self) -> tuple[Callable[[str], TextIO], tuple[str]]:
+        return _stream_there, (self._name,)
+
     @property
     def encoding(self) -> str:  # type: ignore[override]
         """The encoding of the process's own stream."""
@@ -184,6 +187,11 @@ class _TaskStream(io.TextIOBase):
     def fileno(self) -> int:
         """The process's own stream, for subprocesses."""
         return self._original.fileno()
+
+
+def _stream_there(name: str) -> TextIO:
+    """What a task's stream is where it is unpickled: the one with its name there."""
+    return sys.stderr if name == "stderr" else sys.stdout
 
 
 class _TaskBuffer(io.RawIOBase):
