@@ -151,9 +151,10 @@ def imported(node: ast.AST) -> set[str]:
     return {(node.module or "").partition(".")[0]} if isinstance(node, ast.ImportFrom) else set()
 
 
-def test_one_module_pickles_and_one_that_speaks_bqskits_wire() -> None:
+def test_one_module_pickles_and_two_that_do_it_as_bqskit_does() -> None:
     picklers = {path for path in PRODUCT for node in ast.walk(parsed(path)) if imported(node) & PICKLERS}
-    assert {name_of(path) for path in picklers} <= {"triort/_wire/pickling.py", "triort/bridges/bqskit/_wire.py"}
+    bqskits = {"triort/bridges/bqskit/_dill.py", "triort/bridges/bqskit/_wire.py"}
+    assert {name_of(path) for path in picklers} <= {"triort/_wire/pickling.py", *bqskits}
 
 
 def test_nothing_else_lies_at_the_top_level() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +103,7 @@ async def misuse() -> list[str]:
         lambda: runtime.submit(square, 1, task_name=5),
         lambda: runtime.submit(square, 1, log_context={"a": 1}),
         lambda: runtime.map(square, [1], task_name=["a", "b"]),
+        lambda: runtime.map(square, [1], log_context=[{}, {}]),
         lambda: runtime.submit(square, runtime.submit(square, 1)),
         lambda: runtime.cancel(awaited),
     ]
@@ -187,6 +189,43 @@ def run_asyncio() -> int:
 
 async def environment(name: str) -> list[str]:
     return list(await get_runtime().map(os.environ.get, [name, name]))
+
+
+class Locked:
+    """BQSKit's runtime pickles a lock, and what has one."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def square(self, x: int) -> int:
+        with self.lock:
+            return x * x
+
+
+def is_free(lock: Any, *, other: Any = None) -> bool:
+    return not lock.locked() and (other is None or not other.locked())
+
+
+async def locks() -> list[Any]:
+    runtime = get_runtime()
+    return [
+        await runtime.submit(Locked().square, 3),
+        await runtime.submit(is_free, threading.Lock(), other=threading.Lock()),
+        await runtime.map(is_free, [threading.Lock(), threading.Lock()]),
+        await runtime.submit(level_of, logging.StreamHandler()),
+    ]
+
+
+def level_of(handler: logging.Handler) -> int:
+    return handler.level
+
+
+async def generator_as_argument() -> list[str]:
+    try:
+        get_runtime().submit(square, (x for x in "ab"))
+    except TypeError as exc:
+        return [str(exc), *exc.__notes__]
+    return []
 
 
 def draw(seconds: float) -> tuple[int, float]:

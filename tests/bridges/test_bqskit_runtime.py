@@ -46,9 +46,22 @@ def test_what_is_not_allowed_raises_as_in_bqskit(compiler):
         "RuntimeError: task_name must be a string.",
         "RuntimeError: log_context must be a map from strings to strings.",
         "RuntimeError: task_name must be a string or a list of strings equal in length to the number of tasks.",
+        "RuntimeError: log_context must be a dictionary or a list of dictionaries equal in length to the number"
+        " of tasks.",
         "NotImplementedError: These future objects must be awaited in the same task that created them. They cannot be"
         " inputted to other tasks.",
         "KeyError: 'this future has been awaited or cancelled already'",
+    ]
+
+
+def test_what_dill_can_pickle_may_be_submitted(compiler):
+    assert out(compiler, passes.locks) == [9, True, [True, True], 0]
+
+
+def test_what_cannot_be_pickled_raises_as_in_bqskit_and_names_the_argument(compiler):
+    assert out(compiler, passes.generator_as_argument) == [
+        "cannot pickle 'generator' object",
+        "argument 1 of square (generator) cannot be pickled: TypeError: cannot pickle 'generator' object",
     ]
 
 

@@ -24,6 +24,7 @@ from triort._node.futures import Future
 from triort._node.options import check_options
 from triort._node.runtime import get_runtime
 from triort._wire import payload
+from triort.bridges.bqskit._dill import ByDill
 from triort.bridges.bqskit._futures import TaskFuture
 from triort.bridges.bqskit._logs import take_over_records
 from triort.bridges.bqskit._state import TaskState, current_state
@@ -76,7 +77,9 @@ class BqskitRuntime:
             )
         contexts = [log_context] * len(args[0]) if isinstance(log_context, dict) else cast(Contexts, log_context)
         if len(contexts) != len(args[0]):
-            raise RuntimeError("log_context must be a dictionary or a list of dictionaries, one for each task.")
+            raise RuntimeError(
+                "log_context must be a dictionary or a list of dictionaries equal in length to the number of tasks."
+            )
         for context in contexts:
             _check_context(context)
         calls = list(zip(*args, strict=False))
@@ -121,12 +124,9 @@ class BqskitRuntime:
         worker, parent = state.worker, state.running
         above = parent.attempt.spec
         try:
-            digest = self._digest_of(fn, state)
-            dumped, _ = payload.dump_calls(fn, calls, kwargs, worker.conn.store)
+            digest, dumped = self._dump(fn, calls, kwargs, state)
         except UsageError as exc:
-            if isinstance(exc.__cause__, NotImplementedError):  # that is what a future says that is to be pickled
-                raise exc.__cause__ from None
-            raise
+            digest, dumped = self._dump_by_dill(fn, calls, kwargs, state, exc)
         name = payload.name_of(fn)
         plain = TaskSpec(above.job, digest, name, above.depth + 1, _options(above, None, {}), (), above.log_level)
         inner = Future(worker, parent, names[0] or name, is_map=is_map)
@@ -138,6 +138,26 @@ class BqskitRuntime:
             inner._open[index] = worker.core.submit(parent, spec, data, inner, index, None)
         worker.notice()
         return TaskFuture(next(self._mailbox_ids), state, inner)
+
+    def _dump(
+        self, fn: Callable[..., Any], calls: payload.Calls, kwargs: dict[str, Any], state: TaskState
+    ) -> tuple[Digest, list[bytes]]:
+        digest = self._digest_of(fn, state)
+        dumped, _ = payload.dump_calls(fn, calls, kwargs, state.worker.conn.store)
+        return digest, dumped
+
+    def _dump_by_dill(
+        self, fn: Callable[..., Any], calls: payload.Calls, kwargs: dict[str, Any], state: TaskState, why: UsageError
+    ) -> tuple[Digest, list[bytes]]:
+        """As `_dump`, for what that cannot do: dill, which BQSKit's runtime uses, knows locks and more. It takes far
+        longer. Raises what it raises in BQSKit, with a note that says which argument it is about."""
+        dilled = [tuple(map(ByDill, args)) for args in calls]
+        try:
+            return self._dump(ByDill(fn), dilled, {key: ByDill(value) for key, value in kwargs.items()}, state)
+        except UsageError as exc:
+            reason = exc.__cause__ or exc
+            reason.add_note(str(why))
+            raise reason from None
 
     def _digest_of(self, fn: Callable[..., Any], state: TaskState) -> Digest:
         """As `Functions.dump`, which does not know that what stands around a plain function is the same in all of a
@@ -195,5 +215,5 @@ def _options(above: TaskSpec, name: str | None, context: Mapping[str, str]) -> O
     """Those of a child: of its parent's only the context is its own, too."""
     if name is None and not context and not above.options.log_context:
         return Options()
-    short = None if name is None else name[:NAME_CHARS_MAX]
+    short = None if name is None else str(name)[:NAME_CHARS_MAX]
     return check_options(Options(name=short, log_context={**above.options.log_context, **context}))
