@@ -174,6 +174,11 @@ def pickled_streams() -> list[bool]:
     return [again[0] is sys.stdout, again[1] is sys.stderr]
 
 
+def note(text: str) -> None:
+    logging.addLevelName(35, "NOTE")
+    logging.getLogger("tests.note").log(35, text)
+
+
 def say(text: str) -> int:
     print(text)
     print(f"{text} on stderr", file=sys.stderr)

@@ -39,6 +39,12 @@ async def test_log_records_reach_the_loggers_of_the_client_with_name_and_context
     assert records[0].run == "7"
 
 
+async def test_a_level_that_has_a_name_in_the_task_alone_keeps_it(client, caplog):
+    with caplog.at_level(logging.WARNING):
+        await client.run(jobs.note, "a note")
+    assert [record.levelname for record in caplog.records if record.name == "tests.note"] == ["NOTE"]
+
+
 async def test_records_below_the_clients_level_do_not_travel(client, caplog):
     with caplog.at_level(logging.ERROR):
         await client.run(jobs.say, "word")

@@ -37,7 +37,7 @@ EVERY_MESSAGE: list[m.Received] = [
     (m.Update(-1, 2), []),
     (m.Want(1), []),
     (m.Print(JobId(1), "stdout", "text"), []),
-    (m.Log(JobId(1), "l", 20, "text", 1.5, "p", 3, "f", None, "t", {"a": "b"}), []),
+    (m.Log(JobId(1), "l", 20, "text", 1.5, "p", 3, "f", None, "t", {"a": "b"}, "INFO"), []),
     (m.SubmitJob(1, SPEC, 1, True, [2, 0]), [b"ab", b""]),
     (m.JobAccepted(1, JobId(2)), []),
     (m.JobOutcomes(JobId(2), [0], [1], [1]), [b"e"]),

@@ -38,13 +38,16 @@ def show_log(message: Log) -> None:
 
 def make_record(message: Log) -> logging.LogRecord:
     """A task's record. It has the attributes ``task_name`` and ``log_context``, and each key of the context that is
-    free."""
+    free. Its level has the task's name for it where it has none here."""
+    level_name = logging.getLevelName(message.level)
+    if level_name == f"Level {message.level}":
+        level_name = message.level_name or level_name
     file = message.path.rpartition("/")[2]
     record = logging.makeLogRecord(
         {
             "name": message.logger,
             "levelno": message.level,
-            "levelname": logging.getLevelName(message.level),
+            "levelname": level_name,
             "msg": message.text,
             "created": message.created,
             "msecs": (message.created - int(message.created)) * 1000,

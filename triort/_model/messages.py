@@ -215,6 +215,8 @@ class Log(Message, tag=31):
     exception: str | None
     task_name: str
     context: dict[str, str]
+    level_name: str = ""
+    """What the level is called there."""
 
 
 class Chunk(Message, tag=60):

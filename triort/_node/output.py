@@ -248,4 +248,5 @@ def log_message(spec: TaskSpec, record: logging.LogRecord) -> Log:
         exception,
         spec.options.name or spec.function_name,
         spec.options.log_context,
+        str(record.levelname)[:NAME_CHARS_MAX],
     )
