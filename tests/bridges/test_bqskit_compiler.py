@@ -197,6 +197,9 @@ def test_where_no_server_is_one_line_says_so(monkeypatch):
         Compiler("127.0.0.1", 9)
     for arguments, text in (
         ({"num_workers": 0}, "num_workers is at least 1"),
+        ({"num_workers": None}, "num_workers is at least 1"),
+        ({"ip": 8}, "ip is the host of a server, not 8"),
+        ({"runtime_log_level": "DEBUG"}, "runtime_log_level is a level of logging"),
         ({"num_blas_threads": 0}, "num_blas_threads is a number of threads"),
         ({"ip": "localhost", "address": "localhost"}, "named once"),
         ({"address": "localhost:port"}, "port"),

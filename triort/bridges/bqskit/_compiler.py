@@ -78,12 +78,19 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
             raise UsageError("a server is named once: by ip and port, or by address")
         if access is not None and address is None and ip is None:
             raise UsageError("access is for a running server; name its address, too, or leave it out")
+        if ip is not None and not isinstance(ip, str):
+            raise UsageError(f"ip is the host of a server, not {ip!r}; for a cluster of its own: num_workers=")
+        if type(runtime_log_level) is not int:
+            raise UsageError(
+                f"runtime_log_level is a level of logging, such as logging.INFO, not {runtime_log_level!r}"
+            )
         self._hide_log = _show_own_log(runtime_log_level)
         if ip is not None:
             address = show_endpoint(ip, port)
         try:
             if address is None:
-                self._start_cluster(check_num_workers(max(num_workers, -1)), num_blas_threads)
+                all_cpus = type(num_workers) is int and num_workers < 0
+                self._start_cluster(check_num_workers(-1 if all_cpus else num_workers), num_blas_threads)
             else:
                 self.conn = ClientLoop(partial(open_client, address, access=access), f"triort client of {address}")
         except BaseException:
