@@ -178,6 +178,7 @@ def test_it_ends_with_one_line_when_the_server_that_it_uses_is_gone():
         (("-p", "1000000"), 2, "1000000 is not a port"),
         (("-n", "0"), 2, "num_workers is at least 1"),
         (("-t", "none"), 2, "'none' is not a number of threads"),
+        (("-t", "0"), 2, "the threads of numeric libraries are at least 1, not 0"),
         (("--connect", "127.0.0.1:1", "-t", "2"), 2, "with --connect the server's managers have the workers"),
         (("--connect", "nonsense:port"), 2, "nonsense:port"),
     ],

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from triort._model.errors import UsageError
 from triort._model.text import printable
-from triort._node.checks import check_num_workers, check_port
+from triort._node.checks import check_num_workers, check_port, check_threads
 from triort._transport.endpoints import parse_endpoint
 from triort._version import __version__
 
@@ -62,6 +62,7 @@ def _checked(check: Callable[[int], int], noun: str) -> Callable[[str], int]:
 
 port_number = _checked(check_port, "a port")
 worker_count = _checked(check_num_workers, "a number of workers")
+thread_count = _checked(check_threads, "a number of threads")
 
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

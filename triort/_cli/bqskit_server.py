@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from triort._cli.arguments import EXIT_FAILED, Parser, add_access, complain, count, port_number, worker_count
+from triort._cli.arguments import (
+    EXIT_FAILED,
+    Parser,
+    add_access,
+    complain,
+    count,
+    port_number,
+    thread_count,
+    worker_count,
+)
 from triort._cli.running import import_from_cwd, run_command
 from triort._node.defaults import DEFAULT_SERVER_PORT, count_cpus
 
@@ -37,13 +45,6 @@ def _parser() -> Parser:
     parser.add_verbose()
     parser.add_version()
     return parser
-
-
-def thread_count(text: str) -> int:
-    """A positive number."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!a} is not a number of threads")
-    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from triort._cli.arguments import Parser, count, port_number, worker_count
+from triort._cli.arguments import Parser, count, port_number, thread_count, worker_count
 from triort._cli.running import import_from_cwd, run_command
 from triort._node.defaults import DEFAULT_WORKER_PORT, count_cpus
 from triort._node.worker_host import HOST, WorkerHost
@@ -21,7 +21,7 @@ def _parser() -> Parser:
     add("-c", "--cpus", nargs="+", type=int, metavar="CPU", help="pin the workers to these CPUs, one each in turn")
     add("-p", "--port", type=port_number, default=DEFAULT_WORKER_PORT, metavar="PORT",
         help="the worker port of the manager (default: %(default)s)")  # fmt: skip
-    add("-t", "--blas-threads", type=int, default=1, metavar="THREADS",
+    add("-t", "--blas-threads", type=thread_count, default=1, metavar="THREADS",
         help="threads that numeric libraries use in each worker (default: %(default)s)")  # fmt: skip
     parser.add_verbose()
     parser.add_version()
@@ -37,8 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("argument -p/--port: a manager's port is wanted, not 0")
     if strange := [cpu for cpu in options.cpus or () if cpu not in usable]:
         parser.error(f"argument -c/--cpus: CPU {strange[0]} is not among {sorted(usable)}, which this process may use")
-    if options.blas_threads < 1:
-        parser.error(f"argument -t/--blas-threads: at least 1, not {options.blas_threads}")
     import_from_cwd()
     num_workers = count_cpus() if options.num_workers == -1 else options.num_workers
 

@@ -26,6 +26,13 @@ def check_num_workers(num_workers: object) -> int:
     return num_workers
 
 
+def check_threads(blas_threads: object) -> int:
+    """The number of threads for numeric libraries, if it makes sense; raises `UsageError`."""
+    if not isinstance(blas_threads, int) or isinstance(blas_threads, bool) or blas_threads < 1:
+        raise UsageError(f"the threads of numeric libraries are at least 1, not {blas_threads!r}")
+    return blas_threads
+
+
 def check_memory_limit(memory_limit: object) -> int | None:
     """The limit, if it makes sense; raises `UsageError`."""
     if memory_limit is None:
