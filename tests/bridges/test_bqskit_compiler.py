@@ -101,6 +101,35 @@ def test_it_refuses_to_be_pickled(compiler):
         pickle.dumps(compiler)
 
 
+def in_a_fork(fn: Any) -> str:
+    """What a call raises in a process forked from this one."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        with open(write_end, "w") as there:
+            try:
+                fn()
+            except Exception as exc:
+                there.write(f"{type(exc).__name__}: {exc}")
+        os._exit(0)
+    os.close(write_end)
+    with open(read_end) as here:
+        said = here.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return said
+
+
+def test_a_process_that_is_forked_cannot_use_it_and_does_not_close_it(compiler):
+    task = compiler.submit(Circuit(1), call(passes.pair, 1))
+    text = "it belongs to the process that has forked this one"
+    assert in_a_fork(lambda: square_of(compiler, 3)).endswith(text)
+    assert in_a_fork(lambda: compiler.result(task)).endswith(text)
+    assert in_a_fork(lambda: compiler.cancel(task)) == f"RuntimeError: The connection to the cluster is lost: {text}"
+    assert in_a_fork(compiler.close) == ""
+    assert compiler.result(task).num_qudits == 1
+
+
 def test_what_cannot_be_pickled_is_named(compiler):
     with pytest.raises(RuntimeError, match=r"The compilation cannot be pickled: TypeError: .*lock"):
         compiler.compile(Circuit(1), call(passes.pair, 1), data={"lock": threading.Lock()})
@@ -200,7 +229,7 @@ def test_where_no_server_is_one_line_says_so(monkeypatch):
         ({"num_workers": None}, "num_workers is at least 1"),
         ({"ip": 8}, "ip is the host of a server, not 8"),
         ({"runtime_log_level": "DEBUG"}, "runtime_log_level is a level of logging"),
-        ({"num_blas_threads": 0}, "num_blas_threads is a number of threads"),
+        ({"num_blas_threads": 0}, "the threads of numeric libraries are at least 1, not 0"),
         ({"ip": "localhost", "address": "localhost"}, "named once"),
         ({"address": "localhost:port"}, "port"),
     ):

@@ -14,7 +14,7 @@ from collections.abc import Callable, MutableMapping
 from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import bqskit.compiler.compiler
 from bqskit.compiler.status import CompilationStatus
@@ -25,13 +25,15 @@ from triort._client.client import Client
 from triort._client.jobs import Job
 from triort._client.opening import open_client
 from triort._model.errors import ConnectionLost, UsageError
-from triort._node.checks import check_num_workers
+from triort._node.checks import check_num_workers, check_threads
 from triort._transport.endpoints import show_endpoint
 from triort._wire import payload
 from triort.bridges.bqskit._compilations import error_text, open_own_cluster, open_workers_template, start_compilation
 from triort.bridges.bqskit._loop import ClientLoop
 from triort.bridges.bqskit._setup import Setup, own_paths
 from triort.bridges.bqskit._tasks import Compilation
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 _open: set[Compiler] = set()
@@ -99,8 +101,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         _open.add(self)
 
     def _start_cluster(self, num_workers: int, num_blas_threads: int) -> None:
-        if type(num_blas_threads) is not int or num_blas_threads < 1:
-            raise UsageError(f"num_blas_threads is a number of threads, not {num_blas_threads!r}")
+        check_threads(num_blas_threads)
         with open_workers_template(num_blas_threads) as early:
             self.conn = ClientLoop(partial(open_own_cluster, num_workers, num_blas_threads, early), "triort cluster")
             self.p = SimpleNamespace(pid=early.pid)
@@ -145,11 +146,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
             pickled = bytes(payload.dumps(task))
         except Exception as exc:  # the user's classes are asked here
             raise RuntimeError(f"The compilation cannot be pickled: {payload.describe(exc)}") from exc
-        try:
-            job = self._loop.call(lambda client: start_compilation(client, compilation, pickled))
-        except ConnectionLost as exc:
-            raise RuntimeError(f"The connection to the cluster is lost: {exc}") from exc
-        self._jobs[task.task_id] = job
+        self._jobs[task.task_id] = self._call(lambda client: start_compilation(client, compilation, pickled))
         return task.task_id  # type: ignore[no-any-return]
 
     def status(self, task_id: uuid.UUID) -> CompilationStatus:
@@ -183,7 +180,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
         """Cancel the compilation, with all of its tasks; does not wait for their ends. True."""
         job = self._job(task_id)
         self._jobs.pop(task_id, None)
-        self._loop.call(lambda client: job._cancel_nowait())
+        self._call(lambda client: job._cancel_nowait())
         return True
 
     def compile(
@@ -209,6 +206,12 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
             raise RuntimeError("This Compiler has been closed.")
         loop: ClientLoop = self.conn
         return loop
+
+    def _call(self, fn: Callable[[Client], T]) -> T:
+        try:
+            return self._loop.call(fn)
+        except ConnectionLost as exc:
+            raise RuntimeError(f"The connection to the cluster is lost: {exc}") from exc
 
     def _job(self, task_id: uuid.UUID) -> Job:
         _ = self._loop

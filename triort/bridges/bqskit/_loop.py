@@ -6,6 +6,7 @@ owner closes it at exit.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,6 +29,7 @@ class ClientLoop:
     """
 
     def __init__(self, open_client: Callable[[], AbstractAsyncContextManager[Client]], name: str) -> None:
+        self._pid = os.getpid()
         self._open_client = open_client
         self._started: Future[None] = Future()
         self._scope = trio.CancelScope()
@@ -55,6 +57,9 @@ class ClientLoop:
         """Start ``await fn(client, *args)`` in the loop; the future is set when that has ended, with `ConnectionLost`
         if the loop ends before. Does not block."""
         future: Future[Any] = Future()
+        if self._pid != os.getpid():  # the thread has not come along
+            future.set_exception(ConnectionLost("it belongs to the process that has forked this one"))
+            return future
         try:
             if self._token is None:
                 raise trio.RunFinishedError
@@ -65,7 +70,9 @@ class ClientLoop:
 
     def close(self) -> None:
         """Leave the client's context, which ends the cluster if it is an own one; blocks until that is done. A second
-        call does nothing."""
+        call does nothing, and neither does one in a process that was forked since."""
+        if self._pid != os.getpid():
+            return
         self._is_closing.set()
         if self._token is not None:
             try:
