@@ -1,4 +1,8 @@
-"""Libraries that take an executor run on a pool as they are: Dask, SciPy."""
+"""Libraries that take an executor run on a pool as they are: Dask, SciPy. So do processes of multiprocessing's."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +12,32 @@ from tests._client import pool_tasks
 
 pytestmark = pytest.mark.processes
 LONG_S = 60
+SCRIPT = """
+import multiprocessing
+import triort
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+class Mishap(Exception):
+    pass
+
+def move(point):
+    return Point(point.x + 1)
+
+def fail():
+    raise Mishap
+
+def use_pool(x):
+    with triort.Executor(1) as pool:
+        moved, error = pool.submit(move, Point(x)).result(), pool.submit(fail).exception()
+        return isinstance(moved, Point), isinstance(error, Mishap)
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as processes:
+        print(processes.map(use_pool, [1]))
+"""
 
 
 def reduce_array() -> float:
@@ -59,3 +89,10 @@ def test_an_optimizer_of_scipy_gives_the_same_answer(pool):
     theirs = differential_evolution(bowl, bounds, **options)
     assert np.array_equal(ours.x, theirs.x)
     assert ours.nfev == theirs.nfev
+
+
+def test_a_process_that_multiprocessing_has_spawned_may_use_what_its_script_defines(tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=LONG_S)
+    assert (done.stdout, done.stderr, done.returncode) == ("[(True, True)]\n", "", 0)

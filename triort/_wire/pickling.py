@@ -1,7 +1,8 @@
 """How values become bytes, and come back: plain pickle, several times faster, where that is safe; else cloudpickle.
 
 What plain pickle cannot do (lambdas, local functions), and whatever mentions ``__main__`` (which the workers do not
-have), goes to cloudpickle, which is imported on first use.
+have), goes to cloudpickle, which is imported on first use. In a process that multiprocessing has spawned the script is
+called ``__mp_main__``; cloudpickle does not know that name.
 
 Large values are not copied into their pickle. The buffers of arrays stay outside, by protocol 5. And a pickler that
 writes to a file hands over `bytes` from 64 KiB on as they are, right behind the opcode that announces them: that is
@@ -17,7 +18,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable
 from pickle import PicklingError as PicklingError
-from types import CodeType, ModuleType, SimpleNamespace
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
 from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN
@@ -27,6 +28,8 @@ from triort._wire.shared import Store
 PROTOCOL = 5
 _PROTOCOL_OPCODE = 0x80
 _NO_FILE = "<dynamic-code>"
+_END_OF_MAINS = b"main__"
+_SPAWNED_MAIN = "__mp_main__"
 _plain_loads = pickle.loads
 
 
@@ -90,7 +93,7 @@ def _keep_small(buffer: pickle.PickleBuffer) -> bool:
 def _is_unsafe(data: bytes) -> bool:
     """Whether a plain pickle means something else elsewhere."""
     module = sys.modules.get("cloudpickle.cloudpickle")
-    return b"__main__" in data or (module is not None and bool(module._PICKLE_BY_VALUE_MODULES))
+    return _END_OF_MAINS in data or (module is not None and bool(module._PICKLE_BY_VALUE_MODULES))
 
 
 def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
@@ -111,6 +114,13 @@ def _cloud_pickler() -> Callable[..., Any]:
 
     class CodePickler(cloudpickle.CloudPickler):  # type: ignore[misc]
         dispatch_table: ClassVar = ChainMap({CodeType: reduce_code}, cloudpickle.CloudPickler.dispatch_table)
+
+        def reducer_override(self, obj: Any) -> Any:
+            if type(obj) is FunctionType and obj.__module__ == _SPAWNED_MAIN:
+                return self._dynamic_function_reduce(obj)
+            if isinstance(obj, type) and obj.__module__ == _SPAWNED_MAIN:
+                return cloudpickle.cloudpickle._dynamic_class_reduce(obj)
+            return super().reducer_override(obj)
 
     return CodePickler
 
