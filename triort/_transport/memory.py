@@ -176,7 +176,7 @@ class MemoryConnection:
         if self._is_closed:
             return
         self._is_closed = True
-        self.store = None
+        self.store = self._take = None
         self._outbox, self._outbox_bytes = [], 0
         self._inbox, self._inbox_bytes = [], 0
         self._tell()
