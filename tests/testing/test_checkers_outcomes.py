@@ -8,6 +8,7 @@ from triort.testing._checkers import EVENT_CHECKERS, all_checkers, event_checker
 from triort.testing._checkers.allowed_outcome import AllowedOutcome, parse_outcome
 from triort.testing._checkers.one_outcome import OneOutcome
 from triort.testing._events import Event, Outcome
+from triort.testing._plan.plan import Compute
 
 PAIR = plan(job(task(batch(task(), task(fails=1), retries=1))))
 """j0.0 with the children j0.0.0.0 and j0.0.0.1, which all end with a value."""
@@ -140,3 +141,13 @@ def test_a_parent_that_is_cut_off_may_be_told_of_cancels() -> None:
     for other in (at("close s", "m1"), at("close c0", "s"), at("close m0", "m0.w2")):
         assert verdict(AllowedOutcome(), PAIR, [*SUBMITTED, other, end]) != ""
     assert verdict(AllowedOutcome(), PAIR, [*SUBMITTED, at("close s", "m0"), at("open m0", "s"), end]) != ""
+
+
+def test_what_ends_after_its_time_on_a_worker_that_is_cut_off_is_not_judged_by_the_clock() -> None:
+    load = plan(job(task(batch(task(Compute(1.0)), timeout_s=0.1))))
+    started = [at("submit c0 j0.0", "j0"), at("start m0.w1 j0.0", number=1), at("submit m0.w1 j0.0.0.0", "j0.0", 11)]
+    late = settle("m0.w1", "j0.0.0.0", "value 1")
+    assert "may end as: timeout" in verdict(AllowedOutcome(), load, [*started, late])
+    assert verdict(AllowedOutcome(), load, [*started, at("close m0", "m0.w1"), late]) == ""
+    back = at("open m0", "m0.w1")
+    assert "may end as: timeout" in verdict(AllowedOutcome(), load, [*started, at("close m0", "m0.w1"), back, late])

@@ -2,7 +2,9 @@
 
 What the plan's load leaves open is in the oracle's sets. What faults do is seen as it happens: an outcome *cancelled*
 that the load has no reason for is allowed for an item when its job has been stopped before, and for any other task when
-its parent, or an ancestor of that on the same worker, has been told to stop there, or its worker is cut off.
+its parent, or an ancestor of that on the same worker, has been told to stop there, or its worker is cut off. There
+nobody is poked when a task is out of time, which may so return after all: where tasks may run out of time, what ends on
+a worker that is cut off is not judged.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class AllowedOutcome(Checker):
         super().begin(world)
         self._fates = fates(world.plan)
         self._fences = Fences()
+        self._has_timeouts = any("timeout" in fate.kinds for fate in self._fates.values())
         self._family = Family(world.plan)
         self._latest: dict[tuple[str, str], int] = {}
         """The last attempt of each task on each worker."""
@@ -58,6 +61,8 @@ class AllowedOutcome(Checker):
                 self._fences.see(event)
 
     def _check(self, event: Event) -> None:
+        if self._has_timeouts and self._fences.is_fenced(event.node):
+            return
         fate, outcome = self._fates[event.what], parse_outcome(event.detail)
         if not fate.allows(outcome) and not (self._is_doomed(event) and fate.allows(outcome, doomed=True)):
             self.fail(f"{event.what} ended as {outcome} on {event.node}; it may end as: {fate}")
