@@ -66,12 +66,14 @@ PARTS: dict[str, Callable[[argparse.Namespace], Awaitable[Part]]] = {
 def main(argv: list[str]) -> int:
     """Run the parts, one after the other, and report."""
     given = parse(argv)
-    parts = []
-    for name in given.only or PARTS:
-        print(f"{name} …", file=sys.stderr, flush=True)
-        with temporary_access():
-            parts.append(trio.run(PARTS[name], given))
-    show(parts, as_json=given.json)
+    parts: list[Part] = []
+    try:
+        for name in given.only or PARTS:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            with temporary_access():
+                parts.append(trio.run(PARTS[name], given))
+    finally:  # also what was done before something went wrong
+        show(parts, as_json=given.json)
     return 0 if all(part.is_good for part in parts) else 1
 
 
