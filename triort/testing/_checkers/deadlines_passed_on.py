@@ -1,10 +1,14 @@
-"""A deadline goes with its task: whoever is given the task ends it at about the same time as who has submitted it."""
+"""A deadline goes with its task: whoever is given the task ends it at about the same time as who has submitted it.
+
+It travels as the time that is left, so what holds up its message moves it: where connections are cut, a new one.
+"""
 
 from __future__ import annotations
 
 from triort._core.links import Link
 from triort._model.ids import show_address
-from triort.testing._checkers.books import crossing_s, is_untimely, pairs
+from triort.testing._checkers.books import TROUBLE_S, crossing_s, is_untimely, pairs
+from triort.testing._plan.plan import FaultKind
 from triort.testing._run import Checker, World
 
 EARLY_S = 1e-6
@@ -21,7 +25,8 @@ class DeadlinesPassedOn(Checker):
         """The run starts."""
         super().begin(world)
         self._is_off = is_untimely(world.plan)
-        self._late_s = READ_S + crossing_s(world.plan)
+        is_cut = any(fault.kind is FaultKind.CUT for fault in world.plan.faults)
+        self._late_s = READ_S + crossing_s(world.plan) + (TROUBLE_S if is_cut else 0.0)
 
     def look(self) -> None:
         """Compare the two ends of each link."""
