@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests._core.disk import Disk
 from tests._core.makers import make_spec
 from tests._core.test_jobs import ERROR, Desk
 from triort._core import held
 from triort._core.attaching import is_refused
 from triort._core.held import Held
+from triort._core.restoring import fail_ledger
 from triort._model.errors import JobRejected
 from triort._model.messages import JobOutcomes, JobRefused, SubmitJob
 from triort._wire import payload
@@ -115,3 +117,43 @@ def test_the_client_is_told_that_its_job_was_rejected() -> None:
     error = payload.load_error(ERROR, held.rejection("too much"), "f")
     assert isinstance(error, JobRejected)
     assert str(error) == "too much"
+
+
+# -- with a journal --------------------------------------------------------------------------------------------------
+
+
+def test_what_a_server_takes_up_from_its_journal_is_held_and_given_back() -> None:
+    disk = Disk()
+    disk.submit(3)
+    disk.end()
+    disk.flush()
+    disk.sync()
+    disk.restart()
+    assert disk.books.held.total == len(b"code") + 2
+    disk.end()
+    disk.end()
+    disk.flush()
+    disk.sync()
+    assert (disk.books.held.total, disk.books.held.by_client) == (0, {})
+
+
+def test_items_that_were_too_much_have_failed_for_the_next_server_too() -> None:
+    disk = Disk()
+    disk.books.held.limit = 2 * len(b"code0")
+    disk.submit(1, last=False)
+    disk.submit(10, first=False)
+    disk.flush()
+    disk.sync()
+    disk.restart()
+    assert disk.placed == []
+    disk.flush()
+    assert (disk.books.held.total, disk.books.held.by_client) == (0, {})
+
+
+def test_what_the_disk_has_not_taken_is_not_held_when_it_fails() -> None:
+    disk = Disk()
+    disk.submit(3)
+    disk.flush()
+    fail_ledger(disk.books, "full")
+    disk.flush()
+    assert (disk.books.held.total, disk.books.held.by_client) == (0, {})
