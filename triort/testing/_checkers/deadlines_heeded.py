@@ -41,7 +41,9 @@ class DeadlinesHeeded(Checker):
                 for job in core.jobs.jobs.values():
                     self._check(f"{name}: job {job.id}", job.deadline, job.cancelled)
         for name, worker in self.world.workers.items():
-            for address, child in () if self._fences.is_fenced(name) else worker.children.items():
+            if self._fences.is_fenced(name):
+                continue
+            for address, child in worker.children.items():
                 self._check(f"{name}: child {show_address(address)}", child.attempt.deadline, child.cancelled)
 
     def _check(self, what: str, deadline_s: float | None, is_cancelled: bool) -> None:
