@@ -9,7 +9,7 @@ from triort._core.attempts import Attempt
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
-from triort._model.ids import Address, Digest, JobId
+from triort._model.ids import Address, Digest, JobId, NodeId, make_address
 from triort._model.messages import Blobs, Message, Options, Outcomes, Returned, Started, Submit, TaskSpec
 
 JOB = JobId(1)
@@ -22,6 +22,11 @@ def make_spec(depth: int = 0, name: str = "work", blobs: tuple[Digest, ...] = ()
 
 
 SPEC = make_spec()
+
+
+def own(worker: int, serial: int) -> Address:
+    """The address of the ``serial``-th task of w0, w1, …"""
+    return make_address(NodeId(worker + 1), serial)
 
 
 def make_attempt(address: int, spec: TaskSpec = SPEC, origin: Link | None = None, **more: Any) -> Attempt:

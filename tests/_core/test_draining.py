@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests._core.makers import BOSS, Node, make_attempt, outcomes, returned, submit
+from tests._core.makers import BOSS, Node, make_attempt, outcomes, own, returned, submit
 from triort._core.placement import distinct_name
 from triort._model.messages import DrainReply, DrainRequest, Lost, Shutdown, Submit, Waiting, Want
 
@@ -150,9 +150,9 @@ def test_children_of_what_runs_go_up_as_far_as_they_are_wanted_and_else_run_here
     node, _ = leaving(1, workers=2)
     node.below("w0", Waiting(1, 1))
     node.above(Want(1))
-    sent = node.below("w0", *submit(10, 11, parents=[1, 1]))
-    assert submits(sent, BOSS)[0].addresses == [10]
-    assert [message.addresses for _, message in sent if _ != BOSS and isinstance(message, Submit)] == [[11]]
+    sent = node.below("w0", *submit(own(0, 1), own(0, 2), parents=[1, 1]))
+    assert submits(sent, BOSS)[0].addresses == [own(0, 1)]
+    assert [message.addresses for _, message in sent if _ != BOSS and isinstance(message, Submit)] == [[own(0, 2)]]
     assert drains(sent) == []
 
 

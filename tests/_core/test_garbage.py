@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests._core.makers import BOSS, Node, submit
+from tests._core.makers import BOSS, Node, own, submit
 from triort._core.node_core import Direction
 from triort._model.messages import Want
 
@@ -27,7 +27,7 @@ def node() -> Node:
 
 def test_links_with_open_tasks_are_let_go_of(node: Node) -> None:
     node.above(*submit(1, 2, 3))
-    node.below("w0", *submit(4, parents=[1]))
+    node.below("w0", *submit(own(0, 1), parents=[1]))
     refs: list[weakref.ref[Any]] = [
         weakref.ref(node.link("w0")),
         weakref.ref(node.link("w1")),
@@ -38,7 +38,7 @@ def test_links_with_open_tasks_are_let_go_of(node: Node) -> None:
 
 def test_a_link_that_has_ended_is_let_go_of_though_losses_wait_there(node: Node) -> None:
     node.above(*submit(1))
-    node.below("w0", *submit(2, parents=[1]))
+    node.below("w0", *submit(own(0, 1), parents=[1]))
     ref = weakref.ref(node.link("w0"))
     losses = node.link("w0").losses
     node.core.handle_disconnect("w0")

@@ -1,11 +1,13 @@
-"""Who gets which ids: no id twice, shares that shrink, and an end."""
+"""Who gets which ids: no id twice, shares that shrink, and an end; and who may use them."""
 
 import itertools
 
 import pytest
 
+from tests._core.makers import Node, submit
 from triort._core.id_ranges import IdRanges
-from triort._model.ids import NODE_ID_LIMIT
+from triort._model.errors import ProtocolError
+from triort._model.ids import NODE_ID_LIMIT, NodeId, make_address
 from triort._model.limits import LATE_IDS_MIN
 
 
@@ -49,3 +51,21 @@ def test_too_few_ids_are_an_error() -> None:
     ids.shares(1)
     with pytest.raises(ValueError, match="too few for 2 more"):
         ids.shares(2)
+
+
+@pytest.mark.parametrize("whose", [(3, 1), (0, 1), (2**30 - 1, 5)])
+def test_an_employee_offers_what_was_submitted_below_it_and_nothing_else(whose: tuple[int, int]) -> None:
+    node = Node(2, managers=[4])
+    node.above(*submit(1, 2, 3))
+    node.employee("m0").upper_id = 105
+    theirs = make_address(NodeId(whose[0]), whose[1])
+    for name, lowest in (("w0", 1), ("m0", 101)):
+        (parent, *_) = node.link(name).sent
+        first = make_address(NodeId(lowest), 1)
+        with pytest.raises(ProtocolError, match=f"{name} offered a task that was not submitted below it"):
+            node.below(name, *submit(first, theirs, parents=[parent, parent]))
+        assert not node.link(name).received
+    (parent, *_) = node.link("m0").sent
+    ends = make_address(NodeId(101), 0), make_address(NodeId(104), 2**33 - 1)
+    node.below("m0", *submit(*ends, parents=[parent, parent]))
+    assert list(node.link("m0").received) == list(ends)

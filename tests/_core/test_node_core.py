@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, one, outcomes, returned, submit
+from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, one, outcomes, own, returned, submit
 from triort._core.node_core import Direction
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest
@@ -85,9 +85,9 @@ def test_an_idle_count_that_crosses_a_batch_on_its_way_is_corrected() -> None:
 def test_an_idle_count_that_crosses_results_on_their_way_is_corrected() -> None:
     node = Node(2)
     node.above(*submit(1))
-    node.below("w0", *submit(10, parents=[1]))
+    node.below("w0", *submit(own(0, 1), parents=[1]))
     node.below("w0", Waiting(1, 1))
-    assert node.below("w1", *outcomes(10))[0] == ("w0", Outcomes(2, [Address(10)], [0], [100], [1]))
+    assert node.below("w1", *outcomes(own(0, 1)))[0] == ("w0", Outcomes(2, [own(0, 1)], [0], [100], [1]))
     node.core.handle_waiting("w0", 1, read_receipt=1)
     assert node.employee("w0").num_idle_workers == 0
     node.core.handle_waiting("w0", 1, read_receipt=2)
@@ -97,8 +97,8 @@ def test_an_idle_count_that_crosses_results_on_their_way_is_corrected() -> None:
 def test_a_worker_whose_tasks_have_all_ended_has_read_the_results_for_them() -> None:
     node = Node(2)
     node.above(*submit(1))
-    node.below("w0", *submit(10, parents=[1]))
-    node.below("w1", *outcomes(10))
+    node.below("w0", *submit(own(0, 1), parents=[1]))
+    node.below("w1", *outcomes(own(0, 1)))
     assert node.link("w0").results_unread == 1
     node.below("w0", *outcomes(1))
     assert (node.link("w0").results_unread, node.employee("w0").num_idle_workers) == (0, 1)
@@ -109,11 +109,11 @@ def test_after_results_from_above_the_idle_count_is_told_again() -> None:
     node.above(*submit(1))
     node.above(Want(1))
     node.core.employees[1].num_idle_workers = 0
-    node.below("w0", *submit(10, parents=[1]))
+    node.below("w0", *submit(own(0, 1), parents=[1]))
     node.core.employees[1].num_idle_workers = 1
     node.sent()
-    assert node.above(*outcomes(10, batch=2)) == [
-        ("w0", Outcomes(2, [Address(10)], [0], [100], [1])), (BOSS, Waiting(1, 2, 2))
+    assert node.above(*outcomes(own(0, 1), batch=2)) == [
+        ("w0", Outcomes(2, [own(0, 1)], [0], [100], [1])), (BOSS, Waiting(1, 2, 2))
     ]  # fmt: skip
 
 
@@ -144,21 +144,22 @@ def test_offers_go_to_idle_workers_here_first_and_up_as_far_as_the_boss_wants() 
     node = Node(2)
     node.above(*submit(1))
     node.above(Want(1))
-    sent = node.below("w0", *submit(10, 11, 12, parents=[1, 1, 1], spec=make_spec(depth=1)))
     spec = make_spec(depth=1)
+    here, up, left = own(0, 1), own(0, 2), own(0, 3)
+    sent = node.below("w0", *submit(here, up, left, parents=[1, 1, 1], spec=spec))
     assert [(c, m) for c, m in sent if isinstance(m, Submit)] == [
-        ("w1", Submit(1, [spec], [Address(10)], [0], [2])),
-        (BOSS, Submit(1, [spec], [Address(11)], [0], [2], {}, [Address(1)])),
+        ("w1", submit(here, spec=spec)[0]),
+        (BOSS, submit(up, spec=spec, parents=[1])[0]),
     ]
-    assert [int(attempt.address) for attempt in node.core.backlog] == [12]
+    assert [int(attempt.address) for attempt in node.core.backlog] == [left]
 
 
 def test_a_manager_passes_up_the_ancestor_that_its_boss_knows() -> None:
     node = Node(2)
     node.above(*submit(1))
-    node.below("w0", *submit(10, parents=[1]))
+    node.below("w0", *submit(own(0, 1), parents=[1]))
     node.above(Want(1))
-    sent = node.below("w1", *submit(20, parents=[10]))
+    sent = node.below("w1", *submit(own(1, 1), parents=[own(0, 1)]))
     assert [m.parents for c, m in sent if isinstance(m, Submit)] == [[1]]
 
 
@@ -172,7 +173,7 @@ def test_a_window_is_widened_when_offers_are_taken_at_once_and_not_renewed_while
     node = Node(2)
     node.above(*submit(1, 2))
     window = node.employee("w0").wanted
-    offered = list(range(10, 10 + window))
+    offered = [own(0, n) for n in range(window)]
     sent = node.below("w0", *submit(*offered, parents=[1] * window))
     assert sent == []
     taken = node.above(Want(window))
@@ -184,7 +185,7 @@ def test_a_cancelled_offer_makes_room_for_the_next() -> None:
     node = Node(2)
     node.above(*submit(1, 2))
     window = node.employee("w0").wanted
-    offered = [Address(n) for n in range(10, 10 + window)]
+    offered = [own(0, n) for n in range(window)]
     node.below("w0", *submit(*offered, parents=[1] * window))
     sent = node.below("w0", Cancel(offered))
     assert [(conn, type(message)) for conn, message in sent] == [("w0", Want), ("w0", Outcomes)]

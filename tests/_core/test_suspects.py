@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tests._core.makers import BOSS, JOB, Node, blobs, one, outcomes, returned, submit
+from tests._core.makers import BOSS, JOB, Node, blobs, one, outcomes, own, returned, submit
 from triort._core.links import Loss
 from triort._core.node_core import Direction
 from triort._core.suspects import Stage
@@ -77,9 +77,9 @@ def test_a_result_that_is_on_its_way_to_a_suspect_wakes_it() -> None:
     node.extra("x1", 50)
     node.extra("x2", 51)
     node.below("x1", *blobs())
-    node.below("x1", *submit(7, parents=(1,)))
+    node.below("x1", *submit(own(50, 1), parents=(1,)))
     node.core.handle_waiting("x1", 1, 1)
-    node.core.handle_message(*below(outcomes(7), "w0"))
+    node.core.handle_message(*below(outcomes(own(50, 1)), "w0"))
     assert node.employee("x1").waits
     node.sent()
     assert node.core.suspects.take_wanted() == 1  # the result has not left when the count is made
@@ -190,7 +190,7 @@ def test_suspects_from_below_are_no_offers() -> None:
     node.above(*submit(1, 2))
     wanted = node.employee("w0").wanted
     node.below("w0", *blobs())
-    node.below("w0", *suspects(7, parents=(1,)))
+    node.below("w0", *suspects(own(0, 1), parents=(1,)))
     assert node.employee("w0").wanted == wanted
     assert node.core.suspects.take_wanted() == 1
 

@@ -15,6 +15,8 @@ from triort._model.outcomes import Crash
 KINDS = tuple(kind for kind in m.AnyMessage.__args__ if kind not in (m.Chunk, m.Loan))
 NAMES = ("", "m1", "bad", "no/such", "x" * 300, "a\nb")
 COUNTS = (0, 1, 1, 2, 3, 7)
+BAD_ID = 900
+"""The node id of the peer that says all this."""
 NUMBERS = (0, 1, 2, 3, 100, -1, -100, 1 << 40, (1 << 62))
 SECONDS = (0.0, 0.5, 1e9, -1.0, float("inf"), float("-inf"))
 
@@ -31,7 +33,7 @@ class Maker:
     specs: list[m.TaskSpec] = attrs.Factory(list)
     given: list[int] = attrs.Factory(list)
     """Tasks that the peer has been given, which may be parents of others."""
-    fresh: int = (900 << 33) + 1
+    fresh: int = (BAD_ID << 33) + 1
     """The number of the next task of its own."""
 
     def hear(self, message: m.Message) -> None:

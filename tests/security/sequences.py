@@ -14,7 +14,7 @@ from typing import Any
 
 from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, submit
 from tests.security.at_client import AtClient
-from tests.security.messages import KINDS, Maker
+from tests.security.messages import BAD_ID, KINDS, Maker
 from tests.security.scene import BAD, Scene, Wrong
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
@@ -45,7 +45,7 @@ class AtServer(Scene):
         core = ServerCore(choose=lambda name, n: draw.randrange(n))
         super().__init__(draw, place, core, Maker(draw))
         core.name, core.running = "server", True
-        core.add_employee(Employee(Link("good", "good"), "good", "manager", 1, 1_000, 1, 4))
+        core.add_employee(Employee(Link("good", "good"), "good", "manager", 1, 900, 1, 4))
         core.add_client("honest", 77)
         core.handle_message(
             m.SubmitJob(1, make_spec(), 1, True, [4, 1], True), Direction.CLIENT, "honest", [b"code", b"a"]
@@ -55,7 +55,7 @@ class AtServer(Scene):
         if place is Place.CLIENT:
             core.add_client(BAD, draw.choice((0, 5)))
         else:
-            core.add_employee(Employee(Link(BAD, BAD), BAD, "manager", 1_000, 2_000, 1, 4))
+            core.add_employee(Employee(Link(BAD, BAD), BAD, "manager", BAD_ID, 1_000, 1, 4))
         core.add_client("other", 78)
         sizes = [4] + [1] * MORE_TASKS
         parts = [b"code", *[b"x"] * MORE_TASKS]
@@ -84,7 +84,7 @@ class AtManager(Scene):
             return
         node.above(*blobs())
         node.above(*submit((9 << 33) + 1))
-        core.add_employee(Employee(Link(BAD, BAD), BAD, "worker", 900, 901, 1, 1))
+        core.add_employee(Employee(Link(BAD, BAD), BAD, "worker", BAD_ID, BAD_ID + 1, 1, 1))
         more, parts = submit(*[(9 << 33) + 2 + number for number in range(MORE_TASKS)], batch=2)
         core.handle_message(more, Direction.ABOVE, BOSS, parts)
         self.flush()
@@ -153,6 +153,8 @@ def play(name: str, seed: int, counts: Counter[str]) -> str:
         scene.check_honest()
     except Exception as exc:
         return f"{name}, seed {seed}: {type(exc).__name__}: {exc} after {said[-6:]}"
+    finally:
+        scene.close()
     return ""
 
 

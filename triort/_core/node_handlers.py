@@ -12,6 +12,7 @@ from triort._core.attempts import Result
 from triort._core.demand import hand_over
 from triort._core.links import Link, Send
 from triort._core.unpacking import unpack_losses, unpack_tasks
+from triort._model.errors import ProtocolError
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -46,6 +47,8 @@ def blobs(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> N
 
 def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:
     employee = node.conn_to_employee_dict[link.conn]
+    if not employee.owns(msg.addresses):
+        raise ProtocolError(f"{link.name} offered a task that was not submitted below it")
     employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)
     link.touch()
     node.send_up_or_schedule_tasks(unpack_tasks(link, msg, payload, node.now))

@@ -27,7 +27,7 @@ from triort._core.attempts import Attempt
 from triort._core.backlog import Backlog, Source
 from triort._core.links import Link
 from triort._core.sharing import Queue, share_out
-from triort._model.ids import Digest
+from triort._model.ids import Address, Digest, owner_of
 from triort._model.limits import (
     CREDIT_PLENTY_US,
     CREDIT_TASKS_MAX,
@@ -99,6 +99,13 @@ class Employee:
     def conn(self) -> object:
         """The opaque link value."""
         return self.link.conn
+
+    def owns(self, addresses: Sequence[Address]) -> bool:
+        """Whether the tasks were submitted by it, or below it. Nobody offers others: it would be under the address of a
+        task that others have, and an answer to the one would be taken for the other's."""
+        if not addresses:
+            return True
+        return self.lower_id <= owner_of(min(addresses)) and owner_of(max(addresses)) < self.upper_id
 
     def set_idle(self, count: int) -> None:
         """So many of its workers are idle; while its link has no connection, that is for later."""
