@@ -42,7 +42,7 @@ async def test_outcomes_of_detached_jobs_are_there_after_a_restart(path):
         failed = (await client.submit(jobs.fail, detached=True)).id
         for each in (number, failed):
             await trio.lowlevel.checkpoint()
-            await (await client.attach(each))._wait_ended()
+            await (await client.attach(each))._when_ended().wait()
     for _ in range(2):
         async with serving(path) as address, triort.open_client(address) as client:
             assert await (await client.attach(number)).result() == 49

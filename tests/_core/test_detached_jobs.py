@@ -170,7 +170,7 @@ def test_a_deadline_holds_without_the_client(desk: DetachedDesk) -> None:
     desk.now = 2.0
     desk.books.expire()
     desk.told()
-    [(_, result)] = desk.books.kept.jobs[JOB].outcomes
+    [(_, result)] = list(desk.books.kept.jobs[JOB].outcomes or ())
     assert result.kind == OutcomeKind.TIMEOUT
 
 

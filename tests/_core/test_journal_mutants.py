@@ -46,7 +46,7 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "a job that may run once only starts before it has come whole": (
         JobBooks.place, "if job.complete or not once_durable:", "if True:"),
     "what waits for the disk cannot be cancelled": (
-        JobBooks.stop, "for attempt in held:", "for attempt in held[:0]:"),
+        JobBooks.stop, "in job.take_held():", "in job.take_held()[:0]:"),
     "a job that may run once only runs again after a restart": (
         restoring._restore_job, "elif spec.options.at_most_once:", "elif False:"),
     "items that have ended run again after a restart": (
@@ -106,11 +106,11 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "any job can be attached to": (attaching.attach, "elif not (job.detached or", "elif not (True or"),
     "a job can be attached to before it has come whole": (attaching.attach, "or not job.accepted", ""),
     "one that attaches hears only of what is to come": (
-        attaching.watch, "outcome_messages(job, job.outcomes)", "outcome_messages(job, [])"),
+        attaching.watch, "outcome_messages(job, job.outcomes or ())", "outcome_messages(job, [])"),
     "one that attaches after the end does not hear of it": (
         attaching.watch, "if job.id not in books.jobs:", "if False:"),
     "one that attaches may not cancel": (attaching.watch, "books.requests.enter(job, client, request)", "pass"),
-    "outcomes of detached jobs are not kept": (attaching.tell_outcomes, "job.outcomes += job.ended", "pass"),
+    "outcomes of detached jobs are not kept": (attaching.tell_outcomes, "job.outcomes += ended", "pass"),
     "a guest leaves its numbers behind": (Requests.leave, "for job in watched:", "for job in watched[:0]:"),
     "detached jobs are kept for ever": (KeptJobs.pop_expired, "times[0] <= now", "False"),
     "too many detached jobs are kept": (KeptJobs.add, "len(self.jobs) > DETACHED_JOBS_MAX", "False"),

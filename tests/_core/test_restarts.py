@@ -86,7 +86,7 @@ def test_items_that_may_run_once_only_have_crashed(disk: Disk) -> None:
     disk.restart()
     assert disk.placed == []
     disk.attach(job)
-    [(index, result)] = disk.books.unreleased[JobId(job)].outcomes
+    [(index, result)] = disk.books.unreleased[JobId(job)].outcomes or []
     assert (index, result.kind) == (0, CRASHED)
     crash = msgspec.msgpack.decode(result.payload, type=Crash)
     assert crash.worker == "unknown (the server has been restarted)"

@@ -56,7 +56,9 @@ class Client:
         A cancel cancels the whole tree of tasks and waits for its end. Raises what the task raises, with the traceback
         there as its cause, and `UsageError` when function or arguments cannot be pickled.
         """
-        return await self._start(fn, [args], kwargs, single=True)._result_or_cancel()
+        job = self._start(fn, [args], kwargs, single=True)
+        await job._end_or_cancel()
+        return job._value()
 
     async def map(self, fn: Callable[..., Any], *iterables: Iterable[Any], progress: bool = False) -> list[Any]:
         """Run ``fn`` for each tuple of items, as one job, and return the values in order.
@@ -65,12 +67,14 @@ class Client:
         ``progress`` shows a bar on stderr if that is a terminal.
         """
         job = self._start(fn, _zip(iterables), {}, single=False)
-        if not progress:
-            values: list[Any] = await job._result_or_cancel()
-            return values
-        from triort._client.progress import watch_progress
+        if progress:
+            from triort._client.progress import watch_progress
 
-        return await watch_progress(job)
+            await watch_progress(job)
+        else:
+            await job._end_or_cancel()
+        values: list[Any] = job._value()
+        return values
 
     def as_completed(self, fn: Callable[..., Any], *iterables: Iterable[Any]) -> AsyncIterator[tuple[int, Any]]:
         """Run ``fn`` for each tuple of items, as one job, and iterate over (index, value) as they end.

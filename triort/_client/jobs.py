@@ -45,7 +45,7 @@ class Job:
         self._name = name
         self._single = single
         self._is_detached = detached
-        self._submission: list[tuple[Message, list[bytes]]] = []
+        self._submission: list[tuple[Message, list[bytes]]] | None = None
         """What to send again if the server is lost before it has answered."""
         self._request = 0
         self._feed: Feed | None = None
@@ -54,7 +54,7 @@ class Job:
         self._has = bytearray(num_items)
         """Which items have ended: after an attach the server tells all of them, and some for the second time."""
         self._num_done = 0
-        self._arrived: list[int] = []
+        self._arrived: list[int] | None = None
         self._failure: tuple[int, bytes] | None = None
         self._lost: str | None = None
         self._refused: str | None = None
@@ -78,13 +78,13 @@ class Job:
         Raises the exception of the task, with the traceback there as its cause; `TaskCancelled` after `cancel`;
         `ConnectionLost` when the server is gone. A cancel only stops waiting.
         """
-        await self._wait_ended()
+        await self._when_ended().wait()
         return self._value()
 
     async def cancel(self) -> None:
         """Cancel the job and wait until all of it has ended. A cancel of this call only stops waiting."""
         self._cancel_nowait()
-        await self._wait_ended()
+        await self._when_ended().wait()
 
     async def forget(self) -> None:
         """Tell the server that nobody will attach to the detached job again: it keeps nothing of it after its end.
@@ -107,20 +107,16 @@ class Job:
 
     # -- for the session -----------------------------------------------------------------------------------------
 
-    async def _result_or_cancel(self) -> Any:
-        """As `result`, but a cancel cancels the job and waits for its end, `CANCEL_S` at most."""
-        await self._end_or_cancel()
-        return self._value()
-
     async def _end_or_cancel(self) -> None:
+        """Wait for the job's end; a cancel cancels it and waits for that, `CANCEL_S` at most."""
         try:
             if self._feed is not None:
                 await self._feed.send_all()
-            await self._wait_ended()
+            await self._when_ended().wait()
         except (trio.Cancelled, UsageError):  # the latter for an item that cannot be pickled
             self._cancel_nowait()
             with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
-                await self._wait_ended()
+                await self._when_ended().wait()
             raise
 
     async def _next_batch(self) -> list[tuple[int, Any]]:
@@ -137,8 +133,8 @@ class Job:
             await trio.lowlevel.checkpoint()
         if self._failure is not None or self._lost is not None:
             self._value()
-        arrived, self._arrived = self._arrived, []
-        return [(index, payload.loads(self._take(index))) for index in arrived]
+        arrived, self._arrived = self._arrived, None
+        return [(index, payload.loads(self._take(index))) for index in arrived or ()]
 
     def _feed_more(self) -> bool:
         """Whether another piece of the job has been sent."""
@@ -162,7 +158,7 @@ class Job:
 
     def _accept(self, message: JobAccepted) -> None:
         self._id = message.job
-        self._submission = []
+        self._submission = None
         if message.num_items != len(self._has) and message.num_items >= 0:
             self._name, self._single = readable(message.name), message.single
             self._has = bytearray(message.num_items)
@@ -194,6 +190,8 @@ class Job:
             self._num_done += 1
             if kind == OutcomeKind.VALUE:
                 self._results[index] = part
+                if self._arrived is None:
+                    self._arrived = []
                 self._arrived.append(index)
             elif self._failure is None or self._failure[0] == OutcomeKind.CANCELLED != kind:
                 self._failure = (kind, part)
@@ -233,13 +231,13 @@ class Job:
             self._news_event = trio.Event()
         await self._news_event.wait()
 
-    async def _wait_ended(self) -> None:
-        if self._is_ended:
-            await trio.lowlevel.checkpoint()
-            return
+    def _when_ended(self) -> trio.Event:
+        """What is set at the job's end."""
         if self._end_event is None:
             self._end_event = trio.Event()
-        await self._end_event.wait()
+            if self._is_ended:
+                self._end_event.set()
+        return self._end_event
 
     def _error(self, *, unpickle: bool = True) -> Exception | None:
         """Why the job has no value, if that is so; for ``unpickle`` see `payload.load_error`."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import trio
 
 from triort._client.jobs import Job
 
 
-async def watch_progress(job: Job) -> list[Any]:
+async def watch_progress(job: Job) -> None:
     """Wait for the job's end as `Client.map` does, and show how far it is."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -28,5 +26,3 @@ async def watch_progress(job: Job) -> list[Any]:
             nursery.start_soon(follow)
             await job._end_or_cancel()
             nursery.cancel_scope.cancel()
-    values: list[Any] = job._value()
-    return values

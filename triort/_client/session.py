@@ -93,7 +93,7 @@ class Session:
         for job in self.requests.values():
             if job._id is not None:
                 self.send(AttachJob(job._request, job._id))
-            for message, parts in job._submission:
+            for message, parts in job._submission or ():
                 self.send(message, parts)
             if job._cancelled:
                 self.send(CancelJob(job._request))

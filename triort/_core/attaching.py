@@ -39,7 +39,7 @@ def watch(books: JobBooks, client: object, request: int, job: Job) -> None:
     books.requests.enter(job, client, request)
     name = job.spec.options.name or job.spec.function_name
     books.answer(client, JobAccepted(request, job.id, job.num_items, name, job.single))
-    for outcomes, parts in outcome_messages(job, job.outcomes):
+    for outcomes, parts in outcome_messages(job, job.outcomes or ()):
         books.answer(client, outcomes, parts)
     if job.id not in books.jobs:
         books.answer(client, JobEnded(job.id))
@@ -121,11 +121,12 @@ def outcome_messages(job: Job, ended: Sequence[tuple[int, Result]]) -> list[tupl
 def tell_outcomes(books: JobBooks, job: Job) -> list[Send]:
     """What those who watch the job are told of its items that have ended; written down, and kept, where it is to be."""
     sends = []
-    for message, parts in outcome_messages(job, job.ended):
+    ended, job.ended = job.ended or [], None
+    for message, parts in outcome_messages(job, ended):
         if books.ledger is not None and not job.dropped:
             books.ledger.note(job.id, Told(message), parts)
         sends += [Send(client, message, parts) for client in job.watchers]
     if job.keeps_outcomes:
-        job.outcomes += job.ended
-    job.ended = []
+        job.outcomes = job.outcomes or []
+        job.outcomes += ended
     return sends

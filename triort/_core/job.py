@@ -37,7 +37,7 @@ class Job:
     requests: list[tuple[object, int]] = attrs.Factory(list)
     """By which requests, of which clients' tokens, it is known."""
     open: dict[Address, Attempt] = attrs.Factory(dict)
-    held: list[Attempt] = attrs.Factory(list)
+    held: list[Attempt] | None = None
     """Of these: what may not start before something is on disk."""
     num_items: int = 0
     blob_bytes: int = 0
@@ -56,8 +56,9 @@ class Job:
     """What the job has spent of it; None: nothing."""
     retried: Mapping[int, int] = NOTHING
     """By item: how often it was run again because it had raised."""
-    ended: list[tuple[int, Result]] = attrs.Factory(list)
-    outcomes: list[tuple[int, Result]] = attrs.Factory(list)
+    ended: list[tuple[int, Result]] | None = None
+    """What clients have not been told."""
+    outcomes: list[tuple[int, Result]] | None = None
     """What has ended before, of a job that others may attach to."""
     over_since: float = 0.0
 
@@ -65,6 +66,11 @@ class Job:
     def verdict(self) -> bytes:
         """The `Crash` with which open items end, once the job has cost too many workers."""
         return b"" if self.budget is None else self.budget.verdict
+
+    def take_held(self) -> list[Attempt]:
+        """What was held, and is not any more."""
+        held, self.held = self.held, None
+        return held or []
 
     @property
     def keeps_outcomes(self) -> bool:

@@ -235,14 +235,14 @@ class JobBooks:
         if self.ledger is None or (self.ledger.may_use(self.serial) and not once_durable):
             self._submit(attempts)
             return
+        job.held = job.held or []
         job.held += attempts
         if job.complete or not once_durable:
             self.ledger.hold(job)
 
     def start(self, job: Job) -> None:
         """What the job waited for is on disk."""
-        held, job.held = job.held, []
-        if held:
+        if held := job.take_held():
             self._submit(held)
 
     def _reserve(self, count: int) -> int:
@@ -280,6 +280,8 @@ class JobBooks:
             result = Result(result.address, OutcomeKind.TIMEOUT, result.duration_us, timeout)
         elif job.verdict and result.kind == OutcomeKind.CANCELLED:
             result = Result(result.address, OutcomeKind.CRASHED, result.duration_us, job.verdict)
+        if job.ended is None:
+            job.ended = []
         job.ended.append((attempt.index, result))
         self._dirty[job.id] = job
         if result.kind != OutcomeKind.VALUE:
@@ -293,6 +295,5 @@ class JobBooks:
                 self.ledger.note(job.id, Stopped(job.timed_out, job.verdict))
             for attempt in list(job.open.values()):
                 self._cancel(attempt)
-            held, job.held = job.held, []
-            for attempt in held:
+            for attempt in job.take_held():
                 self.settle(attempt, Result(attempt.address, OutcomeKind.CANCELLED, 0, b""))

@@ -56,4 +56,4 @@ class KeptJobs:
 
 
 def _weigh(job: Job) -> int:
-    return sum(len(result.payload) for _, result in job.outcomes)
+    return sum(len(result.payload) for _, result in job.outcomes or ())

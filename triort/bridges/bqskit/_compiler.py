@@ -227,7 +227,7 @@ class Compiler(bqskit.compiler.compiler.Compiler):  # type: ignore[misc]
 
 
 async def _wait_ended(client: Client, job: Job) -> None:
-    await job._wait_ended()
+    await job._when_ended().wait()
 
 
 def _show_own_log(level: int) -> Callable[[], None]:

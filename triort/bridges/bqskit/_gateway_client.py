@@ -153,7 +153,7 @@ class GatewayClient:
         job = self._jobs[task_id]
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._forward_records)
-            await job._wait_ended()
+            await job._when_ended().wait()
             nursery.cancel_scope.cancel()
         await self._send_records()
         del self._jobs[task_id]

@@ -61,7 +61,7 @@ class BooksBalance(Checker):
     def _jobs(self, name: str, core: ServerCore) -> None:
         for job in core.jobs.jobs.values():
             for address, attempt in job.open.items():
-                lies_here = attempt.queued or _is_placed(attempt) or attempt in job.held
+                lies_here = attempt.queued or _is_placed(attempt) or attempt in (job.held or ())
                 if address != attempt.address or not lies_here:
                     self.fail(f"{name}: item {attempt.index} of job {job.id} is open and lies nowhere")
                 if job.cancelled and not attempt.cancelled:
