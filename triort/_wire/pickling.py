@@ -21,9 +21,10 @@ from pickle import PicklingError as PicklingError
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
-from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN
+from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN, WHOLE_FUNCTIONS_MAX
 from triort._wire.large import join, own_buffers, split
 from triort._wire.shared import Store
+from triort._wire.snapshots import Snapshot, take_snapshot
 
 PROTOCOL = 5
 _PROTOCOL_OPCODE = 0x80
@@ -92,12 +93,41 @@ def _keep_small(buffer: pickle.PickleBuffer) -> bool:
 
 def _is_unsafe(data: bytes) -> bool:
     """Whether a plain pickle means something else elsewhere."""
+    return _END_OF_MAINS in data or _modules_by_value()
+
+
+def _modules_by_value() -> bool:
+    """Whether there are modules whose functions travel whole as well."""
     module = sys.modules.get("cloudpickle.cloudpickle")
-    return _END_OF_MAINS in data or (module is not None and bool(module._PICKLE_BY_VALUE_MODULES))
+    return module is not None and bool(module._PICKLE_BY_VALUE_MODULES)
 
 
 def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
+    if type(value) is FunctionType and not _modules_by_value():
+        return _whole_functions.dumps(value, store)
     return join(*split(_pieces_of(_cloud_pickler(), value)), store)
+
+
+class _WholeFunctions:
+    """The pickles of functions that travel whole, for as long as they would come out the same."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[FunctionType, Snapshot, bytes]] = {}
+
+    def dumps(self, function: FunctionType, store: Store | None) -> bytes:
+        kept = self._kept.get(id(function))
+        if kept is not None and kept[0] is function and kept[1].is_current():
+            return kept[2]
+        snapshot = take_snapshot(function)
+        data = join(*split(_pieces_of(_cloud_pickler(), function)), store)
+        if snapshot is not None and type(data) is bytes:
+            if len(self._kept) >= WHOLE_FUNCTIONS_MAX:
+                self._kept.clear()
+            self._kept[id(function)] = function, snapshot, data
+        return data
+
+
+_whole_functions = _WholeFunctions()
 
 
 @functools.cache

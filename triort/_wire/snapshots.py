@@ -1,0 +1,133 @@
+"""What a pickle of a function depends on, so that it can be used again for as long as that is the same.
+
+A function of the script, or a lambda, travels whole: its code, its defaults, and what it mentions by name of its
+module. To pickle that takes forty times as long as to pickle a name, and who submits many jobs submits the same few
+functions. But between two jobs the script may have given a name another value, and the next job is to see that.
+
+So a snapshot holds every object that has gone into the pickle, and is current while each is in its place. That tells
+nothing of what has changed inside an object. Where there is one that can change, there is no snapshot: a closure, a
+list, a class of the script. What cannot: numbers, texts, tuples of such; modules, and what they define; functions of
+the script for which the same holds.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import BuiltinFunctionType, CodeType, FunctionType, GenericAlias, ModuleType, NoneType, UnionType
+from typing import Any
+
+import attrs
+
+MAINS = ("__main__", "__mp_main__")
+_SCALARS = (bool, int, float, complex, str, bytes, NoneType)
+_MISSING = object()
+
+
+@attrs.define(eq=False)
+class _State:
+    """One function: all of it that goes into a pickle."""
+
+    function: Any  # a FunctionType, which mypy would take for a method
+    code: CodeType
+    about: tuple[Any, ...]
+    defaults: tuple[Any, ...] | None
+    annotations: dict[str, Any]
+    mentioned: dict[str, Any]
+    """What the names in the code stand for in its module."""
+
+    def is_current(self) -> bool:
+        fn = self.function
+        return (
+            fn.__code__ is self.code
+            and fn.__defaults__ is self.defaults
+            and _has_no_more(fn)
+            and _about(fn) == self.about
+            and len(fn.__annotations__) == len(self.annotations)
+            and _is_same(fn.__annotations__, self.annotations)
+            and _is_same(fn.__globals__, self.mentioned)
+        )
+
+
+@attrs.define(eq=False)
+class Snapshot:
+    """A function and all functions that travel with it."""
+
+    _states: list[_State]
+    _num_modules: int
+    """How many had been imported: of a package, those that are there go into the pickle."""
+
+    def is_current(self) -> bool:
+        """Whether the function would be pickled as it was."""
+        return len(sys.modules) == self._num_modules and all(state.is_current() for state in self._states)
+
+
+def take_snapshot(function: FunctionType) -> Snapshot | None:
+    """A snapshot of a function that travels whole; None if something in it may change unseen."""
+    states: dict[FunctionType, _State | None] = {function: None}
+    for each in _growing(states):
+        state = states[each] = _state_of(each)
+        if state is None:
+            return None
+        for value in state.mentioned.values():
+            if type(value) is FunctionType and not _is_by_name(value):
+                states.setdefault(value, None)
+            elif value is not _MISSING and not _is_fixed(value):
+                return None
+    return Snapshot([state for state in states.values() if state is not None], len(sys.modules))
+
+
+def _growing(states: dict[FunctionType, _State | None]) -> Iterator[FunctionType]:
+    """The functions in a dict to which others are added meanwhile."""
+    while todo := [function for function, state in states.items() if state is None]:
+        yield todo[0]
+
+
+def _state_of(fn: FunctionType) -> _State | None:
+    defaults, annotations = fn.__defaults__, dict(fn.__annotations__)
+    if not _has_no_more(fn) or not all(map(_is_fixed, (*(defaults or ()), *annotations.values(), *_about(fn)))):
+        return None
+    mentioned = {name: fn.__globals__.get(name, _MISSING) for name in _names_in(fn.__code__)}
+    return _State(fn, fn.__code__, _about(fn), defaults, annotations, mentioned)
+
+
+def _has_no_more(fn: FunctionType) -> bool:
+    """Whether the function has none of what may change, and is not looked into."""
+    return not (fn.__closure__ or fn.__kwdefaults__ or fn.__dict__)
+
+
+def _about(fn: FunctionType) -> tuple[Any, ...]:
+    return fn.__name__, fn.__qualname__, fn.__module__, fn.__doc__
+
+
+def _is_same(current: dict[str, Any], known: dict[str, Any]) -> bool:
+    for name, value in known.items():  # noqa: SIM110 (a generator would take twice as long)
+        if current.get(name, _MISSING) is not value:
+            return False
+    return True
+
+
+def _names_in(code: CodeType) -> set[str]:
+    """All names that the code, and what is defined inside, might look up in its module."""
+    inner = [_names_in(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return set(code.co_names).union(*inner)
+
+
+def _is_fixed(value: object) -> bool:
+    """Whether nothing inside can change that goes into a pickle."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return True
+    if isinstance(value, tuple) and kind is tuple:
+        return all(map(_is_fixed, value))
+    if isinstance(value, GenericAlias | UnionType):
+        return all(map(_is_fixed, value.__args__)) and _is_fixed(getattr(value, "__origin__", None))
+    if isinstance(value, ModuleType):
+        return sys.modules.get(value.__name__) is value and value.__name__ not in MAINS
+    return isinstance(value, FunctionType | BuiltinFunctionType | type) and _is_by_name(value)
+
+
+def _is_by_name(value: FunctionType | BuiltinFunctionType | type) -> bool:
+    """Whether a module outside the script has it under its name, so that only this travels."""
+    module = sys.modules.get(value.__module__ or "")
+    return value.__module__ not in MAINS and getattr(module, value.__qualname__, None) is value
