@@ -32,8 +32,10 @@ class Line(Protocol):
     """The role in the peer's certificate; None where there is none, or before it has come."""
     cluster: str
     """The cluster that both ends belong to; empty where there are no certificates."""
-    keeps_back: bool
-    """Whether something may have been read from the socket already, so that to wait for that is not enough."""
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether something may have been read from the socket already, so that to wait for that is not enough."""
 
     @property
     def pending_bytes(self) -> int:

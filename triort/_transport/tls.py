@@ -39,8 +39,8 @@ _WANTS = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class TlsLine:
     """One end of TLS over a non-blocking socket; ``raw_bytes_max`` limits what comes until `lift_limit`."""
 
-    __slots__ = ("_answer_bytes", "_credentials", "_in", "_out", "_raw_room", "_rest", "_room", "_sock", "_tls",
-                 "_wordless_bytes", "badge", "cluster", "is_open", "keeps_back")  # fmt: skip
+    __slots__ = ("_answer_bytes", "_credentials", "_in", "_is_unsettled", "_out", "_raw_room", "_rest", "_room",
+                 "_sock", "_tls", "_wordless_bytes", "badge", "cluster", "is_open")  # fmt: skip
 
     def __init__(self, sock: socket.socket, access: Access, *, listens: bool, raw_bytes_max: int | None) -> None:
         self._credentials: Credentials = access.load()
@@ -57,7 +57,9 @@ class TlsLine:
         """How much has come since there were words in it."""
         self._room = make_room()
         self.is_open = False
-        self.keeps_back = True
+        self._is_unsettled = True
+        """Whether OpenSSL has more to say than what waits to be decrypted: its handshake goes on, or it has met the end
+        or a fault."""
         self.badge: Badge | None = None
         """The peer's role, once the handshake is over."""
         self.cluster = self._credentials.file.cluster
@@ -66,6 +68,12 @@ class TlsLine:
     def pending_bytes(self) -> int:
         """What is encrypted and not yet taken by the system."""
         return len(self._rest) + self._out.pending
+
+    @property
+    def keeps_back(self) -> bool:
+        """Whether OpenSSL has something to say without more from the socket. To ask it in vain is an exception, which
+        costs as much as to decrypt a message."""
+        return self._is_unsettled or self._in.pending > 0 or self._tls.pending() > 0
 
     def lift_limit(self) -> None:
         """The peer has been let in."""
@@ -132,7 +140,7 @@ class TlsLine:
         `OSError`, also for a connection that was cut.
         """
         while True:
-            filled = self._decrypt(self._room[:size])
+            filled = self._decrypt(self._room[:size]) if self.keeps_back else None
             if filled is not None:
                 self._wordless_bytes = 0
                 return bytes(self._room[:filled]), []
@@ -141,6 +149,7 @@ class TlsLine:
     def _decrypt(self, room: memoryview) -> int | None:
         """How much is there now, 0 at the end; None if more has to come first."""
         before, filled = self._out.pending, 0
+        self._is_unsettled = True
         try:
             if self._step():
                 while filled < len(room):
@@ -148,8 +157,11 @@ class TlsLine:
                     if not size:
                         return filled
                     filled += int(size)
+                    if not (self._in.pending or self._tls.pending()):
+                        break
+                self._is_unsettled = False
         except _WANTS:
-            pass
+            self._is_unsettled = not self.is_open
         except ssl.SSLZeroReturnError:
             return filled
         except ssl.SSLError as error:
