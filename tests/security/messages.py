@@ -13,11 +13,11 @@ from triort._model.ids import Address, Digest, JobId
 from triort._model.outcomes import Crash
 
 KINDS = tuple(kind for kind in m.AnyMessage.__args__ if kind not in (m.Chunk, m.Loan))
-NAMES = ("", "m1", "bad", "no/such", "x" * 300, "a\nb")
+NAMES = ("", "m1", "bad", "no/such", "x" * 200, "a\nb")
 COUNTS = (0, 1, 1, 2, 3, 7)
 BAD_ID = 900
 """The node id of the peer that says all this."""
-NUMBERS = (0, 1, 2, 3, 100, -1, -100, 1 << 40, (1 << 62))
+NUMBERS = (0, 1, 2, 3, 100, -1, -100, 1 << 40, (1 << 62), (1 << 64) - 1, -(1 << 63))
 SECONDS = (0.0, 0.5, 1e9, -1.0, float("inf"), float("-inf"))
 
 

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from triort._core.attempts import Attempt
-from triort._model.limits import FRAME_HEADER_BYTES_MAX
+from triort._model.limits import DIGEST_BYTES_MAX, FRAME_HEADER_BYTES_MAX
 from triort._model.messages import TaskSpec
 
 Item = TypeVar("Item")
 
 SPECS_BYTES_MAX = FRAME_HEADER_BYTES_MAX // 2
 """How much of a header the specs of one batch may take; its columns take less than the other half."""
-SPEC_BYTES = 150
-DIGEST_BYTES = 40
+SPEC_BYTES = 170
+DIGEST_BYTES = DIGEST_BYTES_MAX + 2
 
 
 def batched(items: list[Item], size_max: int) -> list[list[Item]]:

@@ -10,7 +10,18 @@ from typing import Any
 
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT
-from triort._model.limits import CHUNK_BYTES, JOB_ITEMS_MAX, PAYLOAD_BYTES_MAX, STATUS_DEPTH_MAX
+from triort._model.limits import (
+    CHUNK_BYTES,
+    DIGEST_BYTES_MAX,
+    JOB_ITEMS_MAX,
+    LOG_CHARS_MAX,
+    NAME_CHARS_MAX,
+    PAYLOAD_BYTES_MAX,
+    SPEC_BLOBS_BYTES_MAX,
+    STATUS_DEPTH_MAX,
+    STATUS_TEXT_CHARS_MAX,
+    TEXT_CHARS_MAX,
+)
 from triort._model.messages import (
     AttachJob,
     Beat,
@@ -18,6 +29,8 @@ from triort._model.messages import (
     Cancel,
     Chunk,
     Crashed,
+    DrainReply,
+    DrainRequest,
     Forget,
     Hello,
     JobAccepted,
@@ -70,9 +83,28 @@ def _check_columns(message: Message, length: int, *columns: Sequence[object]) ->
 
 def _check_spec(message: Message, spec: TaskSpec) -> None:
     _check_ids(message, (spec.job, spec.depth))
-    timeout_s = spec.options.timeout_s
-    if timeout_s is not None and math.isnan(timeout_s):
+    options = spec.options
+    if options.timeout_s is not None and math.isnan(options.timeout_s):
         raise _fail(message, "a timeout is not a number")
+    _check_digest(message, spec.function)
+    if spec.blobs:
+        if sum(map(len, spec.blobs)) + 2 * len(spec.blobs) > SPEC_BLOBS_BYTES_MAX:
+            raise _fail(message, "too many values for one task")
+        _check_digest(message, max(spec.blobs, key=len))
+    if len(spec.function_name) > NAME_CHARS_MAX or len(options.name or "") > NAME_CHARS_MAX:
+        raise _fail(message, f"a name of more than {NAME_CHARS_MAX} characters")
+    if options.log_context and _length_of(options.log_context) > TEXT_CHARS_MAX:
+        raise _fail(message, f"a context of more than {TEXT_CHARS_MAX} characters")
+
+
+def _check_digest(message: Message, digest: bytes) -> None:
+    """Who passes it on packs as many into a message as they have parts."""
+    if len(digest) > DIGEST_BYTES_MAX:
+        raise _fail(message, f"a digest of more than {DIGEST_BYTES_MAX} bytes")
+
+
+def _length_of(context: dict[str, str]) -> int:
+    return sum(map(len, context)) + sum(map(len, context.values()))
 
 
 def _check_tasks(message: TaskBatch) -> None:
@@ -133,6 +165,26 @@ def _check_job_outcomes(message: JobOutcomes) -> None:
 def _check_blobs(message: Blobs) -> None:
     _check_columns(message, len(message.sizes), message.digests)
     _check_ids(message, (message.job,))
+    if message.digests:
+        _check_digest(message, max(message.digests, key=len))
+
+
+def _check_log(message: LogMessage) -> None:
+    """It is passed on, and may grow by some bytes: what its sender has left out is written then."""
+    _check_job(message)
+    texts = message.logger, message.text, message.path, message.function, message.exception or "", message.task_name
+    if sum(map(len, texts)) + len(message.level_name) + _length_of(message.context) > LOG_CHARS_MAX:
+        raise _fail(message, f"more than {LOG_CHARS_MAX} characters")
+
+
+def _check_drain(message: DrainRequest) -> None:
+    if len(message.node) > TEXT_CHARS_MAX:
+        raise _fail(message, "a path that leads nowhere")
+
+
+def _check_drained(message: DrainReply) -> None:
+    if len(message.problem) > TEXT_CHARS_MAX:
+        raise _fail(message, "a problem that nobody reads")
 
 
 def _check_job(
@@ -172,6 +224,9 @@ def _check_started(message: Started) -> None:
 def _check_status(message: StatusReply) -> None:
     level = [message.status]
     for _ in range(STATUS_DEPTH_MAX):
+        texts = [text for node in level for text in (node.name, node.kind, node.running, node.state)]
+        if max(map(len, texts)) > STATUS_TEXT_CHARS_MAX:
+            raise _fail(message, f"a text of more than {STATUS_TEXT_CHARS_MAX} characters")
         level = [employee for node in level for employee in node.employees]
         if not level:
             return
@@ -205,12 +260,14 @@ _CHECKS: dict[type[Message], Callable[[Any], None]] = {
     AttachJob: _check_job,
     ReleaseJob: _check_job,
     Print: _check_job,
-    LogMessage: _check_job,
+    LogMessage: _check_log,
     SubmitJob: _check_submit_job,
     JobAccepted: _check_accepted,
     JobOutcomes: _check_job_outcomes,
     JobEnded: _check_job,
     StatusReply: _check_status,
+    DrainRequest: _check_drain,
+    DrainReply: _check_drained,
     Chunk: _check_chunk,
     Loan: _check_loan,
 }
