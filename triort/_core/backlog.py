@@ -13,6 +13,7 @@ workers the suspects (see `suspects`), at a worker the children of a suspect, wh
 """
 
 import enum
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -256,6 +257,5 @@ class Backlog:
             if len(self._ranks) > 2 * self._count + GARBAGE_MAX:
                 self._sweep()
             bucket = self._buckets[rank] = deque()
-            self._ranks.append(rank)
-            self._ranks.sort()
+            insort(self._ranks, rank)
         return bucket
