@@ -16,7 +16,7 @@ import attrs
 
 from triort._core.attempts import Attempt
 from triort._core.links import BlobStore
-from triort._model.errors import TriortError
+from triort._model.errors import ProtocolError, TriortError
 from triort._model.ids import Digest, JobId
 from triort._wire import payload
 from triort._wire.shared import Store
@@ -57,11 +57,15 @@ class Functions:
         return self._loaded.get(digest)
 
     def load(self, attempt: Attempt) -> Function:
-        """The task's function; raises what loading it raises, an `ImportError` with where it was looked for."""
+        """The task's function; raises what loading it raises, an `ImportError` with where it was looked for, and
+        `ProtocolError` when somebody has put another one in its place."""
         digest = attempt.spec.function
         function = self._loaded.get(digest)
         if function is None:
-            call = _loads(self.blobs[attempt.spec.job][digest])
+            blob = self.blobs[attempt.spec.job][digest]
+            if payload.digest_of(blob) != digest:  # kept for other jobs, too, it would run in the place of theirs
+                raise ProtocolError(f"{attempt.spec.function_name} is another function than its digest says")
+            call = _loads(blob)
             in_async = is_async(call)
             function = Function(self.wrap(call, is_async=in_async), in_async)
             if len(self._loaded) >= FUNCTIONS_MAX:
