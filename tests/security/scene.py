@@ -13,12 +13,19 @@ from triort._core.links import Send
 from triort._core.node_core import Direction, NodeCore
 from triort._model import messages as m
 from triort._model.roles import Place
+from triort._wire.frames import FrameParser, encode
 
 BAD = "bad"
 
 
 class Wrong(Exception):
     """Something that must not be."""
+
+
+def over_the_wire(received: m.Received) -> m.Received:
+    """The message as a parser hands it out, which takes it: what a core sends may cost nobody the link."""
+    (found,) = FrameParser().feed(b"".join(encode([received])))
+    return found
 
 
 @attrs.define
@@ -44,6 +51,7 @@ class Scene:
         """What the core sends; the bad peer hears its share."""
         sends: list[Send] = self.core.flush()
         for send in sends:
+            over_the_wire((send.message, list(send.parts)))
             if send.conn == BAD:
                 self.maker.hear(send.message)
         return sends

@@ -15,7 +15,7 @@ from typing import Any
 from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, submit
 from tests.security.at_client import AtClient
 from tests.security.messages import BAD_ID, KINDS, Maker
-from tests.security.scene import BAD, Scene, Wrong
+from tests.security.scene import BAD, Scene, Wrong, over_the_wire
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._core.placement import Employee
@@ -25,17 +25,10 @@ from triort._model import messages as m
 from triort._model.errors import ProtocolError
 from triort._model.ids import NodeId
 from triort._model.roles import MAY_SEND, Place
-from triort._wire.frames import FrameParser, encode
 
 STEPS_MAX = 25
 FORBIDDEN_SHARE = 0.02
 MORE_TASKS = 6
-
-
-def over_the_wire(received: m.Received) -> m.Received:
-    """The message as a parser hands it out: it is valid, or the maker is wrong."""
-    (found,) = FrameParser().feed(b"".join(encode([received])))
-    return found
 
 
 class AtServer(Scene):
@@ -125,6 +118,7 @@ class AtWorker(Scene):
         core.events.clear()
         sends: list[Send] = core.flush(self.draw.random() < 0.5)
         for send in sends:
+            over_the_wire((send.message, list(send.parts)))
             self.maker.hear(send.message)
         return sends
 

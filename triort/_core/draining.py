@@ -27,6 +27,7 @@ import attrs
 from triort._core.demand import recall_from_worker
 from triort._core.links import Send
 from triort._model.messages import DrainReply, DrainRequest, Shutdown, Want
+from triort._model.text import readable
 
 if TYPE_CHECKING:
     from triort._core.node_core import NodeCore
@@ -88,12 +89,12 @@ class DrainDesk:
             if not rest:
                 self._drain_worker(employee, asker)
                 return
-        self._answer(asker, f"{core.name} has no node called {path!a} below it")
+        self._answer(asker, f"{core.name} has no node called '{readable(path)}' below it")
 
-    def answer(self, message: DrainReply) -> None:
-        """An employee has answered."""
+    def answer(self, conn: object, message: DrainReply) -> None:
+        """An employee has answered; nobody answers what another one was asked."""
         passed = self._passed.get(message.request)
-        if passed is None:
+        if passed is None or passed.employee != conn:
             return
         if passed.is_its_own and not message.problem:  # it is empty, and all that it had to say has come before this
             self._dismiss(passed.employee)

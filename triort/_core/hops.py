@@ -185,8 +185,12 @@ class Hops:
 
 
 def _ancestors(attempt: Attempt) -> Iterator[Attempt]:
-    """Those that this node knows, from below to above."""
+    """Those that this node knows, from below to above. A bad peer may have named a child of a task as its parent."""
+    seen = {attempt.address}
     while attempt.origin is not None and (parent := attempt.origin.sent.get(attempt.parent)) is not None:
+        if parent.address in seen:
+            return
+        seen.add(parent.address)
         sometimes("a task dies with the worker of an ancestor")
         yield parent
         attempt = parent

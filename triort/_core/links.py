@@ -158,10 +158,17 @@ class Link:
         self.out_talk.append((attempt.address, payload))
         self.touch()
 
+    def has_part_in(self, job: JobId) -> bool:
+        """Whether the peer has been given tasks of this job. One that has some still may not have heard of its end."""
+        return job in self.known or any(attempt.spec.job == job for attempt in self.sent.values())
+
     def learn(self, message: Blobs, parts: Sequence[bytes], store: BlobStore) -> None:
-        """Keep the blobs that the peer has sent, and remember that it has them."""
+        """Keep the blobs that the peer has sent, and remember that it has them. A peer below replaces none: others run
+        by these what was not given to it."""
         blobs = store.setdefault(message.job, {})
-        blobs.update(zip(message.digests, parts, strict=True))
+        for digest, part in zip(message.digests, parts, strict=True):
+            if not self.below or digest not in blobs:
+                blobs[digest] = part
         self.known.setdefault(message.job, set()).update(message.digests)
 
     def flush(self, outbox: list[Send], blobs: BlobStore, now: float) -> None:

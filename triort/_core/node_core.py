@@ -1,8 +1,7 @@
 """What a manager or server decides: the seed's methods, as plain synchronous code over the books of the links.
 
 An event comes in by `handle_message` (or `handle_disconnect`), with ``now`` set by the node beforehand. What is to be
-sent gathers in the links and is packed into ``outbox`` by `flush`, once for each batch of events. ``conn`` is an opaque
-link value all through.
+sent gathers in the links and is packed into ``outbox`` by `flush`, once for each batch of events. ``conn`` is opaque.
 
 Work goes down on credit (`placement`), and up as far as the boss has asked for it (`demand`).
 """
@@ -27,7 +26,7 @@ from triort._core.suspects import Suspects
 from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
-from triort._model.limits import FORGET_S
+from triort._model.limits import COUNT_MAX, FORGET_S
 from triort._model.marks import sometimes
 from triort._model.messages import Crashed, Log, Message, Print, Shutdown, SystemError_
 from triort._model.roles import Place, check_sender
@@ -74,7 +73,7 @@ class NodeCore:
     def add_employee(self, employee: Employee) -> None:
         """An employee has started; it may be given tasks from now on. No other one here is called as it is."""
         employee.name = employee.link.name = distinct_name(employee.name, self.employees)
-        employee.num_idle_workers = employee.num_workers
+        employee.num_idle_workers = employee.num_workers = min(employee.num_workers, NODE_ID_LIMIT)
         employee.mark = self.now, 0
         self.employees.append(employee)
         self.suspects.arrived(employee)
@@ -212,10 +211,10 @@ class NodeCore:
     def handle_update(self, conn: object, task_diff: int, backlog: int = 0, *, is_answer: bool = False) -> None:
         """Handle a task count update from a lower level manager or worker, perhaps in answer to a recall."""
         employee = self.conn_to_employee_dict[conn]
-        employee.num_own_tasks += task_diff
+        employee.num_own_tasks = max(min(employee.num_own_tasks + task_diff, COUNT_MAX), -COUNT_MAX)
         if is_answer:
             employee.recalled = 0
-        employee.backlog = max(backlog - employee.recalled, 0)
+        employee.backlog = max(min(backlog, COUNT_MAX) - employee.recalled, 0)
 
     def handle_waiting(self, conn: object, new_idle_count: int, read_receipt: int | None = None) -> None:
         """Record that an employee is idle with nothing to do.
@@ -271,11 +270,12 @@ class NodeCore:
 
     def next_deadline(self) -> float:
         """When there is something to do without an event, on the node's clock."""
-        return min(self.suspects.next_deadline(), self.forgetting.due)
+        return min(self.suspects.next_deadline(), self.forgetting.due, self.status_desk.due)
 
     def flush(self) -> list[Send]:
         """Pack everything that this batch of events has caused, and hand it over to be sent."""
         self.forgetting.tell(self._links, self.now)
+        self.status_desk.expire()
         self.suspects.place()
         self.drains.retire(self.placement.take_spent())
         idle, workers = self.drains.capacity()

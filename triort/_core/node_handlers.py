@@ -13,6 +13,8 @@ from triort._core.demand import hand_over
 from triort._core.links import Link, Send
 from triort._core.unpacking import unpack_losses, unpack_tasks
 from triort._model.errors import ProtocolError
+from triort._model.ids import NODE_ID_LIMIT
+from triort._model.limits import COUNT_MAX
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -41,7 +43,13 @@ if TYPE_CHECKING:
     from triort._core.node_core import NodeCore
 
 
-def blobs(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> None:
+def blobs_from_below(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> None:
+    if not link.has_part_in(msg.job):
+        raise ProtocolError(f"{link.name} sent blobs of job {msg.job}, of which it has no task")
+    link.learn(msg, payload, node.hops.blobs)
+
+
+def blobs_from_above(node: NodeCore, link: Link, msg: Blobs, payload: Sequence[bytes]) -> None:
     link.learn(msg, payload, node.hops.blobs)
 
 
@@ -125,7 +133,7 @@ def forget(node: NodeCore, link: Link, msg: Forget, payload: Sequence[bytes]) ->
 def waiting(node: NodeCore, link: Link, msg: Waiting, payload: Sequence[bytes]) -> None:
     employee = node.conn_to_employee_dict[link.conn]
     if msg.workers >= 0 and not employee.draining:
-        employee.num_workers = msg.workers
+        employee.num_workers = min(msg.workers, NODE_ID_LIMIT)
     node.handle_waiting(link.conn, msg.idle, msg.receipt)
 
 
@@ -134,7 +142,7 @@ def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) ->
 
 
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
-    node.want_credit += msg.credit
+    node.want_credit = min(node.want_credit + msg.credit, COUNT_MAX)
     if msg.recall:
         node.upstream.asked = msg.recall - hand_over(node, msg.recall)
         node.upstream.owes_answer = True
@@ -143,6 +151,9 @@ def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> Non
 
 
 def talk_up(node: NodeCore, link: Link, msg: Print | Log | Crashed, payload: Sequence[bytes]) -> None:
+    """What is said of a job that the employee has never had a part in, or that has ended, is dropped."""
+    if msg.job not in link.known:
+        return
     if node.boss is not None:
         node.outbox.append(Send(node.boss.conn, msg, payload))
     else:
@@ -168,7 +179,7 @@ def drain_request(node: NodeCore, link: Link, msg: DrainRequest, payload: Sequen
 
 
 def drain_reply(node: NodeCore, link: Link, msg: DrainReply, payload: Sequence[bytes]) -> None:
-    node.drains.answer(msg)
+    node.drains.answer(link.conn, msg)
 
 
 def shutdown(node: NodeCore, link: Link, msg: Shutdown, payload: Sequence[bytes]) -> None:
@@ -178,7 +189,7 @@ def shutdown(node: NodeCore, link: Link, msg: Shutdown, payload: Sequence[bytes]
 Handler = Callable[["NodeCore", Link, Any, Sequence[bytes]], None]
 
 FROM_BELOW: dict[type[Message], Handler] = {
-    Blobs: blobs,
+    Blobs: blobs_from_below,
     Submit: submit_from_below,
     Returned: returned,
     Outcomes: outcomes_from_below,
@@ -195,7 +206,7 @@ FROM_BELOW: dict[type[Message], Handler] = {
     SystemError_: system_error,
 }
 FROM_ABOVE: dict[type[Message], Handler] = {
-    Blobs: blobs,
+    Blobs: blobs_from_above,
     Submit: submit_from_above,
     Outcomes: outcomes_from_above,
     Lost: lost,

@@ -1,19 +1,22 @@
 """How the state of the node tree is gathered: a request goes down to all managers, the answers come up as one tree.
 
 Managers are asked once at a time. Who asks meanwhile waits for the next round, which is for all of these: what they are
-told is never older than their request, and however many ask, managers have one request to answer.
+told is never older than their request, and however many ask, managers have one request to answer. Who has not answered
+within `STATUS_ANSWER_S` is told of as its boss sees it, and is not waited for again before it has answered.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
 
 from triort._core.links import Send
+from triort._core.status_tree import bounded, fitting
 from triort._model.errors import ProtocolError
-from triort._model.limits import STATUS_WAITING_MAX
+from triort._model.limits import STATUS_ANSWER_S, STATUS_WAITING_MAX
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
 
 if TYPE_CHECKING:
@@ -45,6 +48,10 @@ class StatusDesk:
     """The one that is under way, if there is one."""
     waiting: list[Asker] = attrs.Factory(list)
     serial: int = 0
+    due: float = math.inf
+    """When nobody waits any more for those who have not answered."""
+    slow: set[object] = attrs.Factory(set)
+    """Who has not answered in time, and not since."""
 
     def ask(self, request: int, conn: object) -> None:
         """Somebody on ``conn`` wants the state of this node and all below it; raises `ProtocolError` for one that asks
@@ -60,13 +67,15 @@ class StatusDesk:
         managers = [each for each in self.core.employees if each.kind == "manager" and not each.is_stalled]
         self.serial += 1
         number = self.serial
-        self.rounds[number] = _Round(askers, {employee.conn for employee in managers}, {})
+        self.due = self.core.now + STATUS_ANSWER_S
+        self.rounds[number] = _Round(askers, {employee.conn for employee in managers} - self.slow, {})
         for employee in managers:
             self.core.outbox.append(Send(employee.conn, StatusRequest(number), ()))
         self._finish(number)
 
     def answer(self, employee: Employee, message: StatusReply) -> None:
         """A manager below has answered."""
+        self.slow.discard(employee.conn)
         current = self.rounds.get(message.request)
         if current is not None and employee.conn in current.missing:
             current.missing.discard(employee.conn)
@@ -78,6 +87,15 @@ class StatusDesk:
         for askers in (self.waiting, *(current.askers for current in self.rounds.values())):
             askers[:] = [asker for asker in askers if asker[1] != conn]
         self.do_without(conn)
+        self.slow.discard(conn)
+
+    def expire(self) -> None:
+        """Time has passed: who has not answered by now is slow."""
+        if self.core.now >= self.due:
+            missing = {conn for current in self.rounds.values() for conn in current.missing}
+            self.slow |= missing
+            for conn in missing:
+                self.do_without(conn)
 
     def do_without(self, conn: object) -> None:
         """Nothing comes over this link, for a while at least: nobody waits for it."""
@@ -90,6 +108,7 @@ class StatusDesk:
         current = self.rounds[number]
         if not current.missing:
             del self.rounds[number]
+            self.due = math.inf
             if current.askers:
                 status = self.status(current.answers)
                 self.core.outbox += [Send(conn, StatusReply(request, status), ()) for request, conn in current.askers]
@@ -110,9 +129,9 @@ class StatusDesk:
             sum(employee.num_tasks for employee in core.employees) + core.backlog.num_waiting,
             core.backlog.num_waiting,
             restarts=core.restarts,
-            done=sum(each.done for each in employees),
+            done=bounded(sum(each.done for each in employees)),
             rate=sum(each.rate for each in employees),
-            employees=employees,
+            employees=fitting(employees),
             losses=core.losses,
             blamed=core.blamed,
             state="draining" if core.drains.is_leaving else "",

@@ -50,6 +50,8 @@ def _enter_parents(link: Link, message: TaskBatch, attempts: list[Attempt]) -> N
         parent = link.sent.get(address)
         if parent is None:
             raise ProtocolError(f"{link.name} sent a child of task {show_address(address)}, which it does not have")
+        if attempt.spec.job != parent.spec.job:
+            raise ProtocolError(f"{link.name} sent a child of job {attempt.spec.job} below a task of {parent.spec.job}")
         attempt.parent = address
         is_given = parent.origin is None or not parent.origin.below
         attempt.above = address if is_given else parent.above
