@@ -8,15 +8,17 @@ import pytest
 from tests._wire.every_message import SPEC
 from triort._core.packing import SPECS_BYTES_MAX, header_size
 from triort._model import messages as m
-from triort._model.errors import ProtocolError
+from triort._model.errors import ProtocolError, UsageError
 from triort._model.ids import Digest, JobId
 from triort._model.limits import (
     DIGEST_BYTES_MAX,
     LOG_CHARS_MAX,
     NAME_CHARS_MAX,
+    REFS_MAX,
     STATUS_TEXT_CHARS_MAX,
     TEXT_CHARS_MAX,
 )
+from triort._wire import payload
 from triort._wire.checks import check_message
 
 JOB = JobId(1)
@@ -66,3 +68,12 @@ def test_the_largest_spec_that_is_taken_is_packed_by_its_true_size() -> None:
     spec = m.TaskSpec(JobId(top), digest, "\U0001f600" * NAME_CHARS_MAX, top, options, (digest,) * 1_000, -(2**63))
     check_message(m.SubmitJob(1, spec, 0, True, []))
     assert len(msgspec.msgpack.encode(spec)) <= header_size(spec) < SPECS_BYTES_MAX
+
+
+def test_a_call_with_more_refs_than_go_with_it_is_the_users_error() -> None:
+    refs = [payload.Ref(Digest(number.to_bytes(16, "big"))) for number in range(REFS_MAX + 1)]
+    dumped, found = payload.dump_calls(len, [(refs[1:],)], {})
+    assert len(found[0]) == REFS_MAX
+    check_message(job(blobs=found[0]))
+    with pytest.raises(UsageError, match=f"a call of len has {REFS_MAX + 1} refs, and at most {REFS_MAX} go with one"):
+        payload.dump_calls(len, [(refs,)], {})

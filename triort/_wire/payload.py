@@ -24,7 +24,7 @@ from triort._model.errors import (
     UsageError,
 )
 from triort._model.ids import Digest
-from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, TEXT_CHARS_MAX
+from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, REFS_MAX, TEXT_CHARS_MAX
 from triort._model.outcomes import REJECTED, Crash, Failure, OutcomeKind
 from triort._model.parts import Large
 from triort._wire.pickling import dumps as dumps
@@ -120,6 +120,8 @@ def dump_calls(
         raise _bad_argument(function, calls[len(dumped)], kwargs, exc) from exc
     finally:
         _Refs.collected = outer
+    if (most := max(map(len, refs.values()), default=0)) > REFS_MAX:
+        raise UsageError(f"a call of {name_of(function)} has {most} refs, and at most {REFS_MAX} go with one call")
     return dumped, refs
 
 
