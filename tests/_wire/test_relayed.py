@@ -72,7 +72,7 @@ def test_the_largest_spec_that_is_taken_is_packed_by_its_true_size() -> None:
 
 def test_a_call_with_more_refs_than_go_with_it_is_the_users_error() -> None:
     refs = [payload.Ref(Digest(number.to_bytes(16, "big"))) for number in range(REFS_MAX + 1)]
-    dumped, found = payload.dump_calls(len, [(refs[1:],)], {})
+    _, found = payload.dump_calls(len, [(refs[1:],)], {})
     assert len(found[0]) == REFS_MAX
     check_message(job(blobs=found[0]))
     with pytest.raises(UsageError, match=f"a call of len has {REFS_MAX + 1} refs, and at most {REFS_MAX} go with one"):
