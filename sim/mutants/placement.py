@@ -5,7 +5,8 @@ from __future__ import annotations
 from sim.mutants.planting import mutant, rewrite
 from triort._core import node_handlers
 from triort._core.demand import _grant, recall_from_worker
-from triort._core.placement import Employee, Placement, queue_of
+from triort._core.placement import Employee, Placement
+from triort._core.sharing import queue_of
 from triort._core.upstream import Upstream
 from triort._core.worker_core import WorkerCore
 

@@ -1,6 +1,6 @@
 """Who gets which task: idle first and evenly, then by credit."""
 
-from tests._core.makers import FN, JOB, SPEC, make_attempt
+from tests._core.makers import FN, JOB, SPEC, Node, make_attempt, own, submit
 from triort._core.backlog import Backlog
 from triort._core.links import Link
 from triort._core.placement import Employee, Placement
@@ -82,6 +82,26 @@ def test_what_was_offered_goes_beyond_idle_workers_only_to_the_hungry_and_the_po
     placement(CREDIT_US // 2).fill(backlog, [hungry], [rich, poor, hungry], 0.0)
     assert [len(addresses) for addresses in given(rich, poor, hungry)] == [0, 2, 2]
     assert len(backlog) == 16
+
+
+def test_what_was_offered_and_submits_others_itself_goes_to_idle_workers_alone() -> None:
+    idle, poor = employee("idle", idle=1), employee("poor", wanted=2)
+    poor.granted = 2
+    chooser, backlog = placement(CREDIT_US // 8), queue(9, OFFERER)
+    chooser.note_parent(FN)
+    chooser.assign(backlog.pop_run(1, is_held=False), [idle, poor])
+    chooser.fill(backlog, [idle], [idle, poor], 0.0)
+    assert [len(addresses) for addresses in given(idle, poor)] == [1, 0]
+    chooser.fill(queue(9), [], [poor], 0.0)
+    assert len(poor.link.sent) == 8
+
+
+def test_a_function_is_known_to_submit_others_once_one_of_them_has_come() -> None:
+    node = Node(1)
+    node.above(*submit(1))
+    assert FN not in node.core.placement.nesting
+    node.below("w0", *submit(own(0, 1), parents=[1]))
+    assert FN in node.core.placement.nesting
 
 
 def test_there_is_more_credit_while_there_is_plenty_of_what_was_not_offered_from_below() -> None:

@@ -59,7 +59,10 @@ def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence
         raise ProtocolError(f"{link.name} offered a task that was not submitted below it")
     employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)
     link.touch()
-    node.send_up_or_schedule_tasks(unpack_tasks(link, msg, payload, node.now))
+    tasks = unpack_tasks(link, msg, payload, node.now)
+    for parent in set(msg.parents):
+        node.placement.note_parent(link.sent[parent].spec.function)
+    node.send_up_or_schedule_tasks(tasks)
 
 
 def submit_from_above(node: NodeCore, link: Link, msg: Submit, payload: Sequence[bytes]) -> None:

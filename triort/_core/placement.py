@@ -4,7 +4,8 @@ Idle employees first, evenly and at random, those with more idle workers first; 
 employee may be given more than it has idle workers only within its credit: about what keeps it busy over one round
 trip, by the measured durations of the functions; a function never measured gets one task for each idle worker. Tasks
 that were offered from below go beyond idle workers only to employees that are hungry (idle when the round began) or
-poor (without work of their own to offer), or busy workers would pass their leaves around instead of running them.
+poor (without work of their own to offer), or busy workers would pass their leaves around instead of running them. And
+only if none of their function has been seen to submit others: who runs one of these has work of its own soon.
 While more waits here than there are workers, credit is larger, but not for these: it bridges a round trip also where
 the machine is busy, and workers have a task of some milliseconds ahead. With little left, others would miss that task.
 
@@ -26,7 +27,7 @@ import attrs
 from triort._core.attempts import Attempt
 from triort._core.backlog import Backlog, Source
 from triort._core.links import Link
-from triort._core.sharing import Queue, share_out
+from triort._core.sharing import has_credit, queue_of, share_out
 from triort._model.ids import Address, Digest, owner_of
 from triort._model.limits import (
     CREDIT_PLENTY_US,
@@ -147,6 +148,8 @@ class Placement:
     costs: dict[Digest, float] = attrs.Factory(dict)
     spent: list[Employee] = attrs.Factory(list)
     """Workers that have just been given their last task."""
+    nesting: set[Digest] = attrs.Factory(set)
+    """Functions whose tasks have submitted others that came here."""
     mean_us: float = 0.0
     """How long tasks of all functions hold their slots of late; 0 before the first."""
 
@@ -160,6 +163,12 @@ class Placement:
             self.costs[function] = float(max(duration_us, 1))
         else:
             self.costs[function] = cost + DURATION_WEIGHT * (max(duration_us, 1) - cost)
+
+    def note_parent(self, function: Digest) -> None:
+        """A task of this function has submitted one that has come here."""
+        if len(self.nesting) >= COSTS_MAX:
+            self.nesting.clear()
+        self.nesting.add(function)
 
     def take_spent(self) -> list[Employee]:
         """The workers that have been given their last task since the last call."""
@@ -246,7 +255,7 @@ class Placement:
         """Give them tasks within this credit, as long as there are more than are to be kept."""
         while len(backlog) > kept and (function := backlog.next_function(is_held=is_held)) is not None:
             cost = self.costs.get(function)
-            if cost is None:
+            if cost is None or (not is_held and function in self.nesting):
                 return
             cost_us = int(cost) or 1
             open_ones = [e for e in employees if has_credit(e.link, e.num_workers, credit_us)]
@@ -269,19 +278,6 @@ class Placement:
             employee.tasks_left -= 1
             if not employee.tasks_left:
                 self.spent.append(employee)
-
-
-def has_credit(link: Link, num_workers: int, credit_us: int) -> bool:
-    """Whether an employee with so many workers may be given one more task beyond those that are idle; ``credit_us`` is
-    for each of them."""
-    return link.queued_us < credit_us * num_workers and link.queued < CREDIT_TASKS_MAX
-
-
-def queue_of(link: Link, num_workers: int, cost_us: int, credit_us: int) -> Queue:
-    """What an employee has in its queue, and how many more tasks of this cost it may get until it has no credit."""
-    by_time = -(-(credit_us * num_workers - link.queued_us) // cost_us)
-    room = max(min(by_time, CREDIT_TASKS_MAX - link.queued), 0)
-    return Queue(link.queued_us / num_workers, num_workers, room)
 
 
 def distinct_name(name: str, others: Sequence[Employee]) -> str:

@@ -1,9 +1,13 @@
-"""How many of some equal tasks each of several employees gets, so that their queues become as even as possible."""
+"""How much credit an employee has left, and how many of some equal tasks each of several gets, so that their queues
+become as even as possible."""
 
 from __future__ import annotations
 
 import heapq
 from typing import NamedTuple
+
+from triort._core.links import Link
+from triort._model.limits import CREDIT_TASKS_MAX
 
 
 class Queue(NamedTuple):
@@ -12,6 +16,19 @@ class Queue(NamedTuple):
     load_us: float
     num_workers: int
     room: int
+
+
+def has_credit(link: Link, num_workers: int, credit_us: int) -> bool:
+    """Whether an employee with so many workers may be given one more task beyond those that are idle; ``credit_us`` is
+    for each of them."""
+    return link.queued_us < credit_us * num_workers and link.queued < CREDIT_TASKS_MAX
+
+
+def queue_of(link: Link, num_workers: int, cost_us: int, credit_us: int) -> Queue:
+    """What an employee has in its queue, and how many more tasks of this cost it may get until it has no credit."""
+    by_time = -(-(credit_us * num_workers - link.queued_us) // cost_us)
+    room = max(min(by_time, CREDIT_TASKS_MAX - link.queued), 0)
+    return Queue(link.queued_us / num_workers, num_workers, room)
 
 
 def share_out(queues: list[Queue], count: int, cost_us: float) -> list[int]:
