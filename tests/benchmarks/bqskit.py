@@ -50,13 +50,16 @@ class Figure:
 
 
 @contextmanager
-def open_compiler(side: str, workers: int, gateway_port: int) -> Iterator[Any]:
+def open_compiler(side: str, workers: int) -> Iterator[Any]:
+    """A Compiler with workers that have compiled nothing before: what they have makes some circuits others."""
     if side == "triort":
         with Compiler(num_workers=workers) as compiler:
             yield compiler
     elif side == "gateway":
-        with bqskit.compiler.Compiler("127.0.0.1", gateway_port) as compiler:
-            yield compiler
+        with open_commands() as commands:
+            gateway = commands.start("triort-bqskit-server", "-n", str(workers), "-p", "0")
+            with bqskit.compiler.Compiler("127.0.0.1", int(gateway.port())) as compiler:
+                yield compiler
     else:
         port, worker_port = free_port(), free_port()
         server = subprocess.Popen([sys.executable, "-c", START, str(workers), str(port), str(worker_port)])
@@ -65,9 +68,9 @@ def open_compiler(side: str, workers: int, gateway_port: int) -> Iterator[Any]:
             yield compiler
 
 
-def measure(side: str, program: str, workers: int, gateway_port: int) -> Figure:
+def measure(side: str, program: str, workers: int) -> Figure:
     begin = time.perf_counter()
-    with open_compiler(side, workers, gateway_port) as compiler:
+    with open_compiler(side, workers) as compiler:
         start = time.perf_counter()
         circuit, distance = PROGRAMS[program](compiler)
         end = time.perf_counter()
@@ -76,16 +79,13 @@ def measure(side: str, program: str, workers: int, gateway_port: int) -> Figure:
 
 def run(options: argparse.Namespace) -> dict[str, dict[str, list[Figure]]]:
     figures: dict[str, dict[str, list[Figure]]] = {name: {side: [] for side in SIDES} for name in options.programs}
-    with open_commands() as commands:
-        gateway = commands.start("triort-bqskit-server", "-n", str(options.workers), "-p", "0")
-        port = int(gateway.port())
-        for rep in range(options.reps):
-            for name in options.programs:
-                for side in SIDES:
-                    figure = measure(side, name, options.workers, port)
-                    figures[name][side].append(figure)
-                    text = f"{rep + 1} {name:12} {side:8} {figure.seconds:8.2f} s, whole {figure.whole_seconds:8.2f} s"
-                    print(f"{text}, distance {figure.distance:.1e}, {figure.digest}", file=sys.stderr, flush=True)
+    for rep in range(options.reps):
+        for name in options.programs:
+            for side in SIDES:
+                figure = measure(side, name, options.workers)
+                figures[name][side].append(figure)
+                text = f"{rep + 1} {name:12} {side:8} {figure.seconds:8.2f} s, whole {figure.whole_seconds:8.2f} s"
+                print(f"{text}, distance {figure.distance:.1e}, {figure.digest}", file=sys.stderr, flush=True)
     return figures
 
 

@@ -6,8 +6,7 @@ pytest.importorskip("bqskit", reason="BQSKit is not installed: pip install 'trio
 
 from bqskit import Circuit
 
-from tests._cli.commands import open_commands
-from tests.benchmarks.bqskit import leftovers, open_compiler, soak
+from tests.benchmarks.bqskit import SIDES, leftovers, open_compiler, soak
 from tests.benchmarks.bqskit_programs import compile_unitary, digest
 from tests.bridges import bqskit_passes as passes
 from triort.bridges.bqskit import Compiler
@@ -17,13 +16,11 @@ pytestmark = pytest.mark.processes
 
 def test_with_equal_seeds_the_circuits_are_equal_embedded_through_the_gateway_and_in_bqskits_runtime():
     digests, distances = set(), []
-    with open_commands() as commands:
-        port = int(commands.start("triort-bqskit-server", "-n", "2", "-p", "0").port())
-        for side in ("triort", "gateway", "bqskit"):
-            with open_compiler(side, 2, port) as compiler:
-                circuit, distance = compile_unitary(2, 1)(compiler)
-                digests.add(digest(circuit))
-                distances.append(distance)
+    for side in SIDES:
+        with open_compiler(side, 2) as compiler:
+            circuit, distance = compile_unitary(2, 1)(compiler)
+            digests.add(digest(circuit))
+            distances.append(distance)
     assert len(digests) == 1
     assert max(distances) < 1e-7
 
