@@ -63,7 +63,7 @@ def test_what_is_held_leaves_out_what_was_offered() -> None:
     backlog = fill(make_attempt(1, DEEP, Link("w", "w")), make_attempt(2, SHALLOW))
     assert [int(attempt.address) for attempt in backlog.pop_run(2, is_held=True)] == [2]
     assert backlog.pop_run(1, is_held=True) == []
-    assert backlog.next_function(is_held=True) is None
+    assert backlog.next_spec(is_held=True) is None
     assert drain(backlog) == [1]
 
 

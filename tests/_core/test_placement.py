@@ -1,6 +1,6 @@
 """Who gets which task: idle first and evenly, then by credit."""
 
-from tests._core.makers import FN, JOB, SPEC, Node, make_attempt, own, submit
+from tests._core.makers import FN, JOB, SPEC, Node, make_attempt, make_spec, own, submit
 from triort._core.backlog import Backlog
 from triort._core.links import Link
 from triort._core.placement import Employee, Placement
@@ -88,7 +88,7 @@ def test_what_was_offered_and_submits_others_itself_goes_to_idle_workers_alone()
     idle, poor = employee("idle", idle=1), employee("poor", wanted=2)
     poor.granted = 2
     chooser, backlog = placement(CREDIT_US // 8), queue(9, OFFERER)
-    chooser.note_parent(FN)
+    chooser.note_parent(FN, SPEC.depth)
     chooser.assign(backlog.pop_run(1, is_held=False), [idle, poor])
     chooser.fill(backlog, [idle], [idle, poor], 0.0)
     assert [len(addresses) for addresses in given(idle, poor)] == [1, 0]
@@ -99,9 +99,9 @@ def test_what_was_offered_and_submits_others_itself_goes_to_idle_workers_alone()
 def test_a_function_is_known_to_submit_others_once_one_of_them_has_come() -> None:
     node = Node(1)
     node.above(*submit(1))
-    assert FN not in node.core.placement.nesting
-    node.below("w0", *submit(own(0, 1), parents=[1]))
-    assert FN in node.core.placement.nesting
+    assert not node.core.placement.nesting
+    node.below("w0", *submit(own(0, 1), spec=make_spec(depth=3), parents=[1]))
+    assert node.core.placement.nesting == {(FN, 2)}  # the parent that is named need not be the nearest one
 
 
 def test_there_is_more_credit_while_there_is_plenty_of_what_was_not_offered_from_below() -> None:

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from triort._core.attempts import Attempt
-from triort._model.ids import Digest
+from triort._model.messages import TaskSpec
 
 GARBAGE_MAX = 64
 
@@ -142,10 +142,10 @@ class Backlog:
         rank = self._next_rank()
         return None if rank is None else self._take(rank)
 
-    def next_function(self, *, is_held: bool) -> Digest | None:
-        """What the one runs that is placed next, or next of those that were given or are this node's own."""
+    def next_spec(self, *, is_held: bool) -> TaskSpec | None:
+        """Of the one that is placed next, or next of those that were given or are this node's own."""
         rank = self._rank_of(is_held)
-        return None if rank is None else self._buckets[rank][0].spec.function
+        return None if rank is None else self._buckets[rank][0].spec
 
     def pop_run(self, count: int, *, is_held: bool) -> list[Attempt]:
         """Take those that are placed next, up to so many that stand one behind the other and have one function."""

@@ -60,8 +60,8 @@ def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence
     employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)
     link.touch()
     tasks = unpack_tasks(link, msg, payload, node.now)
-    for parent in set(msg.parents):
-        node.placement.note_parent(link.sent[parent].spec.function)
+    for parent, child in {(link.sent[attempt.parent].spec.function, attempt.spec.depth) for attempt in tasks}:
+        node.placement.note_parent(parent, child - 1)
     node.send_up_or_schedule_tasks(tasks)
 
 

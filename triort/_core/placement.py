@@ -5,7 +5,7 @@ employee may be given more than it has idle workers only within its credit: abou
 trip, by the measured durations of the functions; a function never measured gets one task for each idle worker. Tasks
 that were offered from below go beyond idle workers only to employees that are hungry (idle when the round began) or
 poor (without work of their own to offer), or busy workers would pass their leaves around instead of running them. And
-only if none of their function has been seen to submit others: who runs one of these has work of its own soon.
+only if none of their function and depth has been seen to submit others: who runs one of these has work of its own soon.
 While more waits here than there are workers, credit is larger, but not for these: it bridges a round trip also where
 the machine is busy, and workers have a task of some milliseconds ahead. With little left, others would miss that task.
 
@@ -148,8 +148,8 @@ class Placement:
     costs: dict[Digest, float] = attrs.Factory(dict)
     spent: list[Employee] = attrs.Factory(list)
     """Workers that have just been given their last task."""
-    nesting: set[Digest] = attrs.Factory(set)
-    """Functions whose tasks have submitted others that came here."""
+    nesting: set[tuple[Digest, int]] = attrs.Factory(set)
+    """Functions, and depths, of tasks that have submitted others that came here."""
     mean_us: float = 0.0
     """How long tasks of all functions hold their slots of late; 0 before the first."""
 
@@ -164,11 +164,11 @@ class Placement:
         else:
             self.costs[function] = cost + DURATION_WEIGHT * (max(duration_us, 1) - cost)
 
-    def note_parent(self, function: Digest) -> None:
-        """A task of this function has submitted one that has come here."""
+    def note_parent(self, function: Digest, depth: int) -> None:
+        """A task of this function and depth has submitted one that has come here."""
         if len(self.nesting) >= COSTS_MAX:
             self.nesting.clear()
-        self.nesting.add(function)
+        self.nesting.add((function, depth))
 
     def take_spent(self) -> list[Employee]:
         """The workers that have been given their last task since the last call."""
@@ -232,8 +232,8 @@ class Placement:
             if 0 <= 2 * (spare := e.num_tasks - e.num_workers) < self.stock(e.num_workers) and not e.is_stalled
         ]
         heapq.heapify(fewest)
-        while fewest and (function := backlog.next_function(is_held=is_held)) is not None:
-            cost = self.costs.get(function)
+        while fewest and (spec := backlog.next_spec(is_held=is_held)) is not None:
+            cost = self.costs.get(spec.function)
             if cost is None:
                 return
             _, tie, manager = fewest[0]
@@ -253,9 +253,9 @@ class Placement:
         self, backlog: Backlog, employees: Sequence[Employee], credit_us: int, *, is_held: bool, kept: int = 0
     ) -> None:
         """Give them tasks within this credit, as long as there are more than are to be kept."""
-        while len(backlog) > kept and (function := backlog.next_function(is_held=is_held)) is not None:
-            cost = self.costs.get(function)
-            if cost is None or (not is_held and function in self.nesting):
+        while len(backlog) > kept and (spec := backlog.next_spec(is_held=is_held)) is not None:
+            cost = self.costs.get(spec.function)
+            if cost is None or (not is_held and (spec.function, spec.depth) in self.nesting):
                 return
             cost_us = int(cost) or 1
             open_ones = [e for e in employees if has_credit(e.link, e.num_workers, credit_us)]
