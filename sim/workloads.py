@@ -26,6 +26,7 @@ BUGGIFY = (
     "batches of one",
     "slow replacements",
     "tiny windows",
+    "what brings work is queued, too",
 )
 """All points of the product at which it may go a rare way; `test_marks` holds that there are no others."""
 

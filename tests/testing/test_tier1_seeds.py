@@ -16,6 +16,7 @@ POINTS = (
     "slow replacements",
     "tiny windows",
     "a worker keeps nothing for itself",
+    "what brings work is queued, too",
 )
 
 

@@ -38,6 +38,7 @@ from triort._model.limits import (
     STOCK_US,
 )
 from triort._model.marks import buggify
+from triort._model.messages import TaskSpec
 
 Choose = Callable[[str, int], int]
 """``choose(name, n)`` draws from ``range(n)``; the stable name lets a simulation hold or shrink each draw."""
@@ -255,7 +256,7 @@ class Placement:
         """Give them tasks within this credit, as long as there are more than are to be kept."""
         while len(backlog) > kept and (spec := backlog.next_spec(is_held=is_held)) is not None:
             cost = self.costs.get(spec.function)
-            if cost is None or (not is_held and (spec.function, spec.depth) in self.nesting):
+            if cost is None or (not is_held and self._brings_work(spec)):
                 return
             cost_us = int(cost) or 1
             open_ones = [e for e in employees if has_credit(e.link, e.num_workers, credit_us)]
@@ -268,6 +269,10 @@ class Placement:
                 for attempt in run[start : start + share]:
                     self._give(attempt, employee, cost_us)
                 start += share
+
+    def _brings_work(self, spec: TaskSpec) -> bool:
+        """Whether tasks of this kind submit others, as far as has been seen."""
+        return (spec.function, spec.depth) in self.nesting and not buggify("what brings work is queued, too")
 
     def _give(self, attempt: Attempt, employee: Employee, cost_us: int) -> None:
         attempt.cost_us = cost_us
