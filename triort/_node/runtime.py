@@ -101,7 +101,8 @@ class Runtime:
         return self._submit(fn, list(zip(*iterables, strict=False)), kwargs, task_name, log_context, is_map=True)
 
     def put(self, value: Any) -> payload.Ref:
-        """Keep a value for several children: pass the `Ref` as an argument, and each worker gets the value once."""
+        """Keep a value for several children: pass the `Ref` as an argument, and each worker gets the value once. Up to
+        `REFS_MAX` of them go with one call."""
         return self._worker.functions.put(self._current().attempt.spec.job, value)
 
     async def next(self, future: Future) -> list[tuple[int, Any]]:
