@@ -12,7 +12,7 @@ from typing import Any
 import cloudpickle
 import pytest
 
-from triort._model.limits import WHOLE_FUNCTIONS_MAX
+from triort._model.limits import WHOLE_FUNCTION_BYTES_MAX, WHOLE_FUNCTIONS_MAX
 from triort._wire import pickling
 from triort._wire.snapshots import take_snapshot
 
@@ -99,6 +99,21 @@ def test_of_a_closure_and_of_a_method_of_the_script_there_is_no_snapshot() -> No
     assert take_snapshot(module.plain) is None
 
 
+def test_of_tuples_that_hold_much_or_each_other_again_and_again_there_is_no_snapshot() -> None:
+    module = script()
+    again: tuple[Any, ...] = (1,)
+    for _ in range(100):
+        again = (again, again)
+    for value in (again, tuple(range(1_000_000))):
+        module.PAIR = value
+        assert take_snapshot(module.plain) is None
+    deep: tuple[Any, ...] = ()
+    for _ in range(900):  # as deep as a pickle can be
+        deep = (deep,)
+    module.PAIR = deep
+    assert take_snapshot(module.plain) is not None
+
+
 def test_a_submodule_that_has_been_imported_since_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = take_snapshot(script().joins)
     assert snapshot is not None
@@ -139,3 +154,12 @@ def test_only_so_many_are_kept() -> None:
     assert pickling.dumps(functions[-1]) is first[-1]
     assert pickling.dumps(functions[0]) is not first[0]
     assert len(pickling._whole_functions._kept) <= WHOLE_FUNCTIONS_MAX
+
+
+def test_long_pickles_are_not_kept() -> None:
+    module = script()
+    module.LIMIT = "x" * WHOLE_FUNCTION_BYTES_MAX
+    assert take_snapshot(module.nested) is not None
+    assert pickling.dumps(module.nested) is not pickling.dumps(module.nested)
+    module.LIMIT = 3
+    assert pickling.dumps(module.nested) is pickling.dumps(module.nested)

@@ -21,7 +21,7 @@ from pickle import PicklingError as PicklingError
 from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any, ClassVar
 
-from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN, WHOLE_FUNCTIONS_MAX
+from triort._model.limits import CHUNK_BYTES, OUT_OF_BAND_BYTES_MIN, WHOLE_FUNCTION_BYTES_MAX, WHOLE_FUNCTIONS_MAX
 from triort._wire.large import join, own_buffers, split
 from triort._wire.shared import Store
 from triort._wire.snapshots import Snapshot, take_snapshot
@@ -109,7 +109,8 @@ def _cloudpickle_dumps(value: Any, store: Store | None) -> bytes:
 
 
 class _WholeFunctions:
-    """The pickles of functions that travel whole, for as long as they would come out the same."""
+    """The pickles of functions that travel whole, for as long as they would come out the same. Long ones are not kept:
+    whoever makes a new function for each job would keep as many times what these mention."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[FunctionType, Snapshot, bytes]] = {}
@@ -120,7 +121,7 @@ class _WholeFunctions:
             return kept[2]
         snapshot = take_snapshot(function)
         data = join(*split(_pieces_of(_cloud_pickler(), function)), store)
-        if snapshot is not None and type(data) is bytes:
+        if snapshot is not None and len(data) <= WHOLE_FUNCTION_BYTES_MAX:
             if len(self._kept) >= WHOLE_FUNCTIONS_MAX:
                 self._kept.clear()
             self._kept[id(function)] = function, snapshot, data

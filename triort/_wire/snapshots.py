@@ -8,16 +8,19 @@ So a snapshot holds every object that has gone into the pickle, and is current w
 nothing of what has changed inside an object. Where there is one that can change, there is no snapshot: a closure, a
 list, a class of the script. What cannot: numbers, texts, tuples of such; modules, and what they define; functions of
 the script for which the same holds.
+
+A snapshot keeps alive what it holds, so `pickling` keeps it for short pickles only.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from types import BuiltinFunctionType, CodeType, FunctionType, GenericAlias, ModuleType, NoneType, UnionType
 from typing import Any
 
 import attrs
+
+from triort._model.limits import WHOLE_FUNCTION_VALUES_MAX
 
 MAINS = ("__main__", "__mp_main__")
 _SCALARS = (bool, int, float, complex, str, bytes, NoneType)
@@ -64,23 +67,20 @@ class Snapshot:
 
 def take_snapshot(function: FunctionType) -> Snapshot | None:
     """A snapshot of a function that travels whole; None if something in it may change unseen."""
-    states: dict[FunctionType, _State | None] = {function: None}
-    for each in _growing(states):
-        state = states[each] = _state_of(each)
+    functions = [function]
+    states: list[_State] = []
+    for each in functions:  # to which those are added that it mentions
+        state = _state_of(each)
         if state is None:
             return None
+        states.append(state)
         for value in state.mentioned.values():
             if type(value) is FunctionType and not _is_by_name(value):
-                states.setdefault(value, None)
+                if value not in functions:
+                    functions.append(value)
             elif value is not _MISSING and not _is_fixed(value):
                 return None
-    return Snapshot([state for state in states.values() if state is not None], len(sys.modules))
-
-
-def _growing(states: dict[FunctionType, _State | None]) -> Iterator[FunctionType]:
-    """The functions in a dict to which others are added meanwhile."""
-    while todo := [function for function, state in states.items() if state is None]:
-        yield todo[0]
+    return Snapshot(states, len(sys.modules))
 
 
 def _state_of(fn: FunctionType) -> _State | None:
@@ -113,15 +113,26 @@ def _names_in(code: CodeType) -> set[str]:
     return set(code.co_names).union(*inner)
 
 
-def _is_fixed(value: object) -> bool:
-    """Whether nothing inside can change that goes into a pickle."""
-    kind = type(value)
-    if kind in _SCALARS:
+def _is_fixed(value: Any) -> bool:
+    """Whether nothing inside can change that goes into a pickle. What holds very much is not looked through: it would
+    take long, for ever where tuples hold the same ones again and again, and its pickle would not be kept."""
+    inside = [value]
+    for each in inside:  # to which what it holds is added
+        if len(inside) > WHOLE_FUNCTION_VALUES_MAX:
+            return False
+        if type(each) is tuple:
+            inside += each[:WHOLE_FUNCTION_VALUES_MAX]
+        elif isinstance(each, GenericAlias | UnionType):
+            inside += (*each.__args__, getattr(each, "__origin__", None))
+        elif not _is_single(each):
+            return False
+    return True
+
+
+def _is_single(value: object) -> bool:
+    """Whether it holds nothing, or only its name goes into a pickle."""
+    if type(value) in _SCALARS:
         return True
-    if isinstance(value, tuple) and kind is tuple:
-        return all(map(_is_fixed, value))
-    if isinstance(value, GenericAlias | UnionType):
-        return all(map(_is_fixed, value.__args__)) and _is_fixed(getattr(value, "__origin__", None))
     if isinstance(value, ModuleType):
         return sys.modules.get(value.__name__) is value and value.__name__ not in MAINS
     return isinstance(value, FunctionType | BuiltinFunctionType | type) and _is_by_name(value)
