@@ -149,16 +149,17 @@ def test_more_levels_than_a_status_may_have_are_left_out(server: Server) -> None
     assert answer.status.employees[1] == msgspec.structs.replace(LEAF, name="bad")
 
 
-def test_of_a_status_that_fits_into_no_header_the_longest_part_is_left_out(server: Server) -> None:
+def test_of_a_status_that_fits_into_no_header_the_longest_part_is_cut(server: Server) -> None:
     server.client(StatusRequest(9))
     count = FRAME_HEADER_BYTES_MAX // 22
     server.below("good", StatusReply(1, msgspec.structs.replace(LEAF, employees=[LEAF])))
     ((_, answer),) = server.below("bad", StatusReply(1, msgspec.structs.replace(LEAF, employees=[LEAF] * count)))
     assert isinstance(answer, StatusReply)
-    assert [len(each.employees) for each in answer.status.employees] == [1, 0]
+    good, bad = (len(each.employees) for each in answer.status.employees)
+    assert (good, bad > count // 2) == (1, True)
 
 
-def test_a_manager_that_does_not_answer_is_waited_for_once_and_again_when_it_has_answered(server: Server) -> None:
+def test_a_manager_that_does_not_answer_is_asked_once_and_again_when_it_has_answered(server: Server) -> None:
     server.client(StatusRequest(9))
     assert server.below("good", StatusReply(1, LEAF)) == []
     server.core.now = server.core.next_deadline()
@@ -167,12 +168,13 @@ def test_a_manager_that_does_not_answer_is_waited_for_once_and_again_when_it_has
     assert conn == "client"
     assert isinstance(answer, StatusReply)
     assert [each.done for each in answer.status.employees] == [1, 0]
-    server.client(StatusRequest(10))
-    assert [conn for conn, _ in server.below("good", StatusReply(2, LEAF))] == ["client"]
-    assert server.below("bad", StatusReply(2, LEAF)) == []
-    server.client(StatusRequest(11))
-    assert server.below("good", StatusReply(3, LEAF)) == []
-    assert [conn for conn, _ in server.below("bad", StatusReply(3, LEAF))] == ["client"]
+    for request in range(2, 2_000):  # it hears none of these, or it would take its boss for one who asks on and on
+        assert server.client(StatusRequest(request)) == [("good", StatusRequest(request))]
+        assert [conn for conn, _ in server.below("good", StatusReply(request, LEAF))] == ["client"]
+    assert server.below("bad", StatusReply(1, LEAF)) == []
+    server.client(StatusRequest(2_001))
+    assert server.below("good", StatusReply(2_000, LEAF)) == []
+    assert [conn for conn, _ in server.below("bad", StatusReply(2_000, LEAF))] == ["client"]
 
 
 def test_a_task_that_was_said_to_be_its_own_ancestor_does_not_keep_its_node_from_going_on() -> None:

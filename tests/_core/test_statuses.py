@@ -5,6 +5,7 @@ import pytest
 from tests._core.makers import BOSS, Node
 from triort._core.links import Link
 from triort._core.placement import Employee
+from triort._core.status_tree import fitting
 from triort._core.statuses import StatusDesk, _of_employee
 from triort._model.errors import ProtocolError
 from triort._model.limits import STATUS_WAITING_MAX
@@ -77,6 +78,19 @@ def test_one_who_asks_on_and_on_is_at_fault_and_others_may_ask() -> None:
     with pytest.raises(ProtocolError, match=f"more than {STATUS_WAITING_MAX} requests for the status at once"):
         desk.ask(9_999, "client")
     desk.ask(1, "other")
+
+
+def test_of_very_many_workers_most_are_told_at_every_level() -> None:
+    workers = [NodeStatus(f"m0.w{i}", "worker", i, 1, 0, 3, 0, "a_function" * 5) for i in range(20_000)]
+    told = len(fitting(workers))
+    assert 8_000 < told < 20_000
+    for level in range(1, 4):
+        workers = fitting([NodeStatus("m0", "manager", 7, 4, 4, 0, 0, employees=workers)])
+        tree = workers
+        for _ in range(level):
+            ((_, *others), tree) = tree, tree[0].employees
+            assert others == []
+        assert told - 3 * level <= len(tree) <= told
 
 
 def test_the_rate_counts_from_the_request_before_but_not_over_a_moment() -> None:

@@ -2,7 +2,7 @@
 
 Managers are asked once at a time. Who asks meanwhile waits for the next round, which is for all of these: what they are
 told is never older than their request, and however many ask, managers have one request to answer. Who has not answered
-within `STATUS_ANSWER_S` is told of as its boss sees it, and is not waited for again before it has answered.
+within `STATUS_ANSWER_S` is told of as its boss sees it, and is not asked again before it has answered.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class StatusDesk:
             raise ProtocolError(f"more than {STATUS_WAITING_MAX} requests for the status at once")
 
     def _begin(self, askers: list[Asker]) -> None:
-        managers = [each for each in self.core.employees if each.kind == "manager" and not each.is_stalled]
+        managers = [each for each in self.core.managers if not each.is_stalled and each.conn not in self.slow]
         self.serial += 1
         number = self.serial
         self.due = self.core.now + STATUS_ANSWER_S
-        self.rounds[number] = _Round(askers, {employee.conn for employee in managers} - self.slow, {})
+        self.rounds[number] = _Round(askers, {employee.conn for employee in managers}, {})
         for employee in managers:
             self.core.outbox.append(Send(employee.conn, StatusRequest(number), ()))
         self._finish(number)
