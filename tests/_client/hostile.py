@@ -68,6 +68,21 @@ def log_an_odd_record() -> str:
     return "logged"
 
 
+def log_a_file_name() -> str:
+    try:
+        raise ValueError(os.fsdecode(b"no utf-8: \xff"))
+    except ValueError:
+        logging.getLogger("odd").exception("it fails")
+    return "logged"
+
+
+async def name_a_child_by_a_file() -> str:
+    try:
+        return await triort.get_runtime().submit(str, 1, task_name=os.fsdecode(b"\xff"))
+    except triort.UsageError as exc:
+        return str(exc)
+
+
 def close_everything_and_spin() -> None:
     os.closerange(3, 1_000)
     spin()

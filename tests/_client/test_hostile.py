@@ -51,6 +51,7 @@ async def test_a_runtime_does_not_work_in_a_thread(client):
 
 async def test_an_odd_log_record_costs_nothing(client):
     assert await client.run(hostile.log_an_odd_record) == "logged"
+    assert await client.run(hostile.log_a_file_name) == "logged"
     assert (await client.status()).restarts == 0
 
 
@@ -106,7 +107,8 @@ async def test_a_ref_of_another_job_is_refused():
 
 async def test_options_of_the_wrong_type_are_refused_in_the_task(client):
     assert "wrong type" in await client.run(hostile.map_with_bad_context)
-    for bad in ({"name": 5}, {"priority": "x"}, {"log_context": {"a": 1}}, {"name": "x" * 1_000}):
+    assert "UTF-8" in await client.run(hostile.name_a_child_by_a_file)
+    for bad in ({"name": 5}, {"priority": "x"}, {"log_context": {"a": 1}}, {"name": "x" * 1_000}, {"name": "\udcff"}):
         with pytest.raises(triort.UsageError):
             client.options(**bad)
 

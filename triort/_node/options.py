@@ -47,6 +47,9 @@ def check_options(options: Options) -> Options:
     """The options, if each has its type and a length that fits into a header; raises `UsageError`."""
     try:
         checked = msgspec.convert(msgspec.to_builtins(options), Options, strict=True)
+        msgspec.msgpack.encode(checked)
+    except UnicodeEncodeError as exc:
+        raise UsageError(f"a task's name or log_context holds what UTF-8 does not ({exc.reason})") from None
     except (msgspec.ValidationError, TypeError, OverflowError) as exc:
         raise UsageError(
             "a task option has the wrong type: name is a str, log_context maps str to str, priority and retries are "

@@ -235,18 +235,24 @@ def log_message(spec: TaskSpec, record: logging.LogRecord) -> Log:
         text = f"{record.msg!r} (arguments do not fit: {exc})"
     exception = None
     if record.exc_info and record.exc_info[1] is not None:
-        exception = "".join(traceback.format_exception(record.exc_info[1]))[:TEXT_CHARS_MAX]
+        exception = _fit("".join(traceback.format_exception(record.exc_info[1])), TEXT_CHARS_MAX)
     return Log(
         spec.job,
-        str(record.name)[:NAME_CHARS_MAX],
+        _fit(record.name, NAME_CHARS_MAX),
         int(record.levelno),
-        text[:TEXT_CHARS_MAX].encode("utf-8", "backslashreplace").decode(),
+        _fit(text, TEXT_CHARS_MAX),
         float(record.created),
-        str(record.pathname),
+        _fit(record.pathname, TEXT_CHARS_MAX),
         int(record.lineno or 0),
-        str(record.funcName or ""),
+        _fit(record.funcName or "", NAME_CHARS_MAX),
         exception,
         spec.options.name or spec.function_name,
         spec.options.log_context,
-        str(record.levelname)[:NAME_CHARS_MAX],
+        _fit(record.levelname, NAME_CHARS_MAX),
     )
+
+
+def _fit(text: object, chars_max: int) -> str:
+    """So much of a text as a record may hold. Names of files may hold what UTF-8 does not, and so may what mentions
+    them."""
+    return str(text)[:chars_max].encode("utf-8", "backslashreplace").decode()[:chars_max]
