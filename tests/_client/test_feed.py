@@ -47,15 +47,17 @@ async def test_the_first_result_does_not_wait_for_the_last_argument(client):
     assert Counted.num_pickled == VERY_MANY
 
 
-async def test_a_map_gives_all_values_in_order(client):
-    assert await client.map(jobs.square, range(MANY)) == [number * number for number in range(MANY)]
-    assert await client.map(jobs.square, []) == []
+@pytest.mark.parametrize("progress", [False, True])
+async def test_a_map_gives_all_values_in_order(client, progress):
+    assert await client.map(jobs.square, range(MANY), progress=progress) == [number * number for number in range(MANY)]
+    assert await client.map(jobs.square, [], progress=progress) == []
 
 
 async def test_an_argument_that_cannot_be_pickled_ends_a_map_that_has_begun(client):
     items = [*range(MANY), threading.Lock()]
-    with pytest.raises(triort.UsageError, match=r"argument 1 of square \(lock\) cannot be pickled"):
-        await client.map(jobs.square, items)
+    for progress in (False, True):
+        with pytest.raises(triort.UsageError, match=r"argument 1 of square \(lock\) cannot be pickled"):
+            await client.map(jobs.square, items, progress=progress)
     with pytest.raises(triort.UsageError, match="argument 1 of square"):
         async for _ in client.as_completed(jobs.square, items):
             pass

@@ -24,5 +24,11 @@ async def watch_progress(job: Job) -> None:
                     bar.update(line, completed=job._num_done)
 
             nursery.start_soon(follow)
-            await job._end_or_cancel()
+            problem: Exception | None = None
+            try:
+                await job._end_or_cancel()
+            except Exception as exc:  # raised outside: the nursery would put it into a group
+                problem = exc
             nursery.cancel_scope.cancel()
+    if problem is not None:
+        raise problem
