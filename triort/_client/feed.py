@@ -97,5 +97,6 @@ class Feed:
         sizes = [len(part) for part in parts]
         message = SubmitJob(job._request, self._spec, len(blobs), last, sizes, job._single, job._is_detached)
         if session.reopen is not None:
-            job._submission = [*(job._submission or ()), (message, parts)]
+            job._submission = job._submission or []
+            job._submission.append((message, parts))
         session.send(message, parts)
