@@ -121,6 +121,29 @@ def test_a_submodule_that_has_been_imported_since_is_news(monkeypatch: pytest.Mo
     assert not snapshot.is_current()
 
 
+def test_a_function_that_its_module_has_no_longer_is_pickled_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    helpers = types.ModuleType("helpers_of_a_script")
+    exec("def helper(x): return x", helpers.__dict__)
+    monkeypatch.setitem(sys.modules, helpers.__name__, helpers)
+    module = script()
+    module.double = helpers.helper
+    snapshot = take_snapshot(module.plain)
+    assert snapshot is not None
+    assert snapshot.is_current()
+    exec("def helper(x): return 2 * x", helpers.__dict__)  # as `importlib.reload` does
+    assert not snapshot.is_current()
+
+
+def test_of_a_function_whose_names_are_computed_there_is_no_snapshot() -> None:
+    class Computed(dict[str, Any]):
+        def __getitem__(self, name: str) -> Any:
+            return len(name)
+
+    code = script().plain.__code__
+    assert take_snapshot(types.FunctionType(code, script().__dict__)) is not None
+    assert take_snapshot(types.FunctionType(code, Computed(script().__dict__))) is None
+
+
 def test_a_pickle_is_used_again_and_made_anew_when_it_would_be_another() -> None:
     module = script()
     first = pickling.dumps(module.plain)

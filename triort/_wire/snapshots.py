@@ -57,34 +57,45 @@ class Snapshot:
     """A function and all functions that travel with it."""
 
     _states: list[_State]
+    _named: list[Any]
+    """What they mention that travels as a name. A module that has been loaded again may have another one there."""
     _num_modules: int
     """How many had been imported: of a package, those that are there go into the pickle."""
 
     def is_current(self) -> bool:
         """Whether the function would be pickled as it was."""
-        return len(sys.modules) == self._num_modules and all(state.is_current() for state in self._states)
+        return (
+            len(sys.modules) == self._num_modules
+            and all(state.is_current() for state in self._states)
+            and all(map(_is_by_name, self._named))
+        )
 
 
 def take_snapshot(function: FunctionType) -> Snapshot | None:
     """A snapshot of a function that travels whole; None if something in it may change unseen."""
     functions = [function]
     states: list[_State] = []
+    named: list[Any] = []
     for each in functions:  # to which those are added that it mentions
         state = _state_of(each)
         if state is None:
             return None
         states.append(state)
         for value in state.mentioned.values():
-            if type(value) is FunctionType and not _is_by_name(value):
+            if isinstance(value, FunctionType | BuiltinFunctionType | type) and _is_by_name(value):
+                named.append(value)
+            elif type(value) is FunctionType:
                 if value not in functions:
                     functions.append(value)
             elif value is not _MISSING and not _is_fixed(value):
                 return None
-    return Snapshot(states, len(sys.modules))
+    return Snapshot(states, named, len(sys.modules))
 
 
 def _state_of(fn: FunctionType) -> _State | None:
     defaults, annotations = fn.__defaults__, dict(fn.__annotations__)
+    if type(fn.__globals__) is not dict:  # what a name stands for may be computed
+        return None
     if not _has_no_more(fn) or not all(map(_is_fixed, (*(defaults or ()), *annotations.values(), *_about(fn)))):
         return None
     mentioned = {name: fn.__globals__.get(name, _MISSING) for name in _names_in(fn.__code__)}
