@@ -73,7 +73,7 @@ def cancelled_twice():
     again = (
         "if job.cancelled:\n"
         "            ends = [(a.index, Result(a.address, OutcomeKind.CANCELLED, 0, b'')) for a in job.open.values()]\n"
-        "            job.ended += ends\n"
+        "            job.ended = (job.ended or []) + ends\n"
         "        self.stop(job)"
     )
     return rewrite(JobBooks.cancel_job, ("self.stop(job)", again))
