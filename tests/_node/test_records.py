@@ -7,6 +7,7 @@ import pytest
 from tests._core.makers import make_spec
 from tests.security.scene import over_the_wire
 from triort._model.errors import UsageError
+from triort._model.limits import COUNT_MAX
 from triort._model.messages import Log, Options
 from triort._node.options import check_options
 from triort._node.output import log_message
@@ -31,6 +32,14 @@ def test_a_record_is_told_whatever_it_holds() -> None:
         told, _ = over_the_wire((log_message(make_spec(), record), []))
         assert isinstance(told, Log)
         assert told.text.startswith(text[:1].encode("utf-8", "backslashreplace").decode())
+
+
+def test_a_level_may_be_any_number() -> None:
+    for level, told_level in ((2**70, COUNT_MAX), (-(2**70), -COUNT_MAX), (40, 40)):
+        record = logging.LogRecord("log", level, "file.py", 2**70, "text", (), None)
+        told, _ = over_the_wire((log_message(make_spec(), record), []))
+        assert isinstance(told, Log)
+        assert (told.level, told.line) == (told_level, COUNT_MAX)
 
 
 @pytest.mark.parametrize("bad", [Options(name=UNSENDABLE), Options(log_context={"path": UNSENDABLE})], ids=str)
