@@ -11,7 +11,7 @@ from typing import Any
 import bqskit
 import numpy as np
 from bqskit import Circuit
-from bqskit.ir.gates import CNOTGate, HGate, TdgGate, TGate
+from bqskit.ir.gates import CNOTGate, HGate, TdgGate, TGate, U3Gate
 from bqskit.passes import (
     ForEachBlockPass,
     LEAPSynthesisPass,
@@ -84,6 +84,24 @@ def compile_unitary(qubits: int, level: int) -> Callable[[Any], Made]:
     return program
 
 
+def compile_near(level: int) -> Callable[[Any], Made]:
+    """A random unitary of 4 qubits for which there is a circuit of 5 CNOTs. For any other it takes more than half an
+    hour of CPU time to find one."""
+
+    def program(compiler: Any) -> Made:
+        draw = np.random.default_rng(SEED)
+        circuit = Circuit(4)
+        for pair in ((0, 1), (2, 3), (1, 2), (0, 3), (1, 3)):
+            for qubit in pair:
+                circuit.append_gate(U3Gate(), qubit, list(draw.uniform(0, 2 * np.pi, 3)))
+            circuit.append_gate(CNOTGate(), pair)
+        target = circuit.get_unitary()
+        made = bqskit.compile(target, optimization_level=level, seed=SEED, max_synthesis_size=4, compiler=compiler)
+        return made, distance(made, target)
+
+    return program
+
+
 def run_workflow(compiler: Any) -> Made:
     """Two ways to synthesize all blocks, side by side; the one with fewer CNOTs is kept."""
     circuit = adder(2)
@@ -120,6 +138,7 @@ def digest(circuit: Circuit) -> str:
 PROGRAMS: dict[str, Callable[[Any], Made]] = {
     "workflow": run_workflow,
     **{f"adder{2 * bits + 1}-{level}": compile_adder(bits, level) for bits in (2, 4) for level in (1, 2, 3)},
+    **{f"near4-{level}": compile_near(level) for level in (1, 2, 3)},
     **{f"unitary{qubits}-{level}": compile_unitary(qubits, level) for qubits in (3, 4) for level in (1, 2, 3)},
 }
 
