@@ -26,7 +26,7 @@ from triort._core.suspects import Suspects
 from triort._core.upstream import Upstream
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT, Address, JobId
-from triort._model.limits import COUNT_MAX, FORGET_S
+from triort._model.limits import FORGET_S, bounded
 from triort._model.marks import sometimes
 from triort._model.messages import Crashed, Log, Message, Print, Shutdown, SystemError_
 from triort._model.roles import Place, check_sender
@@ -211,10 +211,10 @@ class NodeCore:
     def handle_update(self, conn: object, task_diff: int, backlog: int = 0, *, is_answer: bool = False) -> None:
         """Handle a task count update from a lower level manager or worker, perhaps in answer to a recall."""
         employee = self.conn_to_employee_dict[conn]
-        employee.num_own_tasks = max(min(employee.num_own_tasks + task_diff, COUNT_MAX), -COUNT_MAX)
+        employee.num_own_tasks = bounded(employee.num_own_tasks + task_diff)
         if is_answer:
             employee.recalled = 0
-        employee.backlog = max(min(backlog, COUNT_MAX) - employee.recalled, 0)
+        employee.backlog = max(bounded(backlog) - employee.recalled, 0)
 
     def handle_waiting(self, conn: object, new_idle_count: int, read_receipt: int | None = None) -> None:
         """Record that an employee is idle with nothing to do.

@@ -14,7 +14,7 @@ from triort._core.links import Link, Send
 from triort._core.unpacking import unpack_losses, unpack_tasks
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT
-from triort._model.limits import COUNT_MAX
+from triort._model.limits import bounded
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -145,7 +145,7 @@ def update(node: NodeCore, link: Link, msg: Update, payload: Sequence[bytes]) ->
 
 
 def want(node: NodeCore, link: Link, msg: Want, payload: Sequence[bytes]) -> None:
-    node.want_credit = min(node.want_credit + msg.credit, COUNT_MAX)
+    node.want_credit = bounded(node.want_credit + msg.credit)
     if msg.recall:
         node.upstream.asked = msg.recall - hand_over(node, msg.recall)
         node.upstream.owes_answer = True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from triort._model.limits import COUNT_MAX, STATUS_BYTES_MAX, STATUS_DEPTH_MAX
+from triort._model.limits import STATUS_BYTES_MAX, STATUS_DEPTH_MAX
 from triort._model.status import NodeStatus
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -19,11 +19,6 @@ _LIST_BYTES = 4
 def fitting(employees: list[NodeStatus]) -> list[NodeStatus]:
     """What is told of these, so short that it fits into a header: the longest go without some of what is below them."""
     return _cut([each if _depth(each) < STATUS_DEPTH_MAX else _alone(each) for each in employees], STATUS_BYTES_MAX)
-
-
-def bounded(count: int) -> int:
-    """A sum of what others have counted."""
-    return max(min(count, COUNT_MAX), -COUNT_MAX)
 
 
 def _cut(employees: list[NodeStatus], bytes_max: int) -> list[NodeStatus]:

@@ -14,9 +14,9 @@ import attrs
 import msgspec
 
 from triort._core.links import Send
-from triort._core.status_tree import bounded, fitting
+from triort._core.status_tree import fitting
 from triort._model.errors import ProtocolError
-from triort._model.limits import STATUS_ANSWER_S, STATUS_WAITING_MAX
+from triort._model.limits import STATUS_ANSWER_S, STATUS_WAITING_MAX, bounded
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
 
 if TYPE_CHECKING:

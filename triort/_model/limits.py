@@ -181,3 +181,8 @@ READER_WAIT_S = 30.0
 ANSWERS_UNREAD_MAX = 65_536
 REFUSALS_LOGGED_MAX = 20
 REFUSALS_WINDOW_S = 10.0
+
+
+def bounded(count: int) -> int:
+    """A count that others tell, or the nearest one that fits into every message."""
+    return max(min(count, COUNT_MAX), -COUNT_MAX)

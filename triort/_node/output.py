@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, TextIO
 from triort._core.worker_core import Running
 from triort._model.ids import JobId
 from triort._model.limits import (
-    COUNT_MAX,
     NAME_CHARS_MAX,
     PRINT_LINE_BYTES_MAX,
     TALK_PENDING_BYTES_MAX,
     TEXT_CHARS_MAX,
+    bounded,
 )
 from triort._model.messages import Log, Print, TaskSpec
 from triort._node.page import UNSENT
@@ -245,11 +245,11 @@ def log_message(spec: TaskSpec, record: logging.LogRecord) -> Log:
     return Log(
         spec.job,
         _fit(record.name, NAME_CHARS_MAX),
-        _number(record.levelno),
+        int(bounded(record.levelno)),
         _fit(text, TEXT_CHARS_MAX),
         float(record.created),
         _fit(record.pathname, TEXT_CHARS_MAX),
-        _number(record.lineno or 0),
+        int(bounded(record.lineno or 0)),
         _fit(record.funcName or "", NAME_CHARS_MAX),
         exception,
         spec.options.name or spec.function_name,
@@ -262,8 +262,3 @@ def _fit(text: object, chars_max: int) -> str:
     """So much of a text as a record may hold. Names of files may hold what UTF-8 does not, and so may what mentions
     them."""
     return str(text)[:chars_max].encode("utf-8", "backslashreplace").decode()[:chars_max]
-
-
-def _number(value: float) -> int:
-    """A number that fits into a record; a level may be any."""
-    return int(max(min(value, COUNT_MAX), -COUNT_MAX))
