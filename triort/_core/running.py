@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import attrs
+import msgspec
 
 from triort._core.attempts import Attempt, Result
 from triort._model.ids import Address
 
 
-@attrs.define(eq=False)
-class Running:
+class Running(msgspec.Struct, eq=False):
     """A task that has started here. ``handle`` is the node's: how to stop or resume it."""
 
     attempt: Attempt
@@ -23,8 +23,10 @@ class Running:
     holds_slot: bool = True
     waits: int = 0
     """How many of the task's own trio tasks wait for children; the slot is free while any does."""
-    children: dict[Address, Child] = attrs.Factory(dict)
-    messages: list[bytes] = attrs.Factory(list)
+    waited_ns: int = 0
+    """For how long, in all."""
+    children: dict[Address, Child] = msgspec.field(default_factory=dict)
+    messages: list[bytes] = msgspec.field(default_factory=list)
     result: Result | None = None
     cancelled: bool = False
 

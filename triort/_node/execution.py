@@ -201,16 +201,18 @@ class Execution:
     def end(self, running: Running, kind: int, data: bytes) -> None:
         """A started task has its outcome; its code has left the CPU."""
         worker = self.worker
-        took_ns = self._clock_ns() - running.started_ns - worker.waits.take_ns(running)
+        took_ns = self._clock_ns() - running.started_ns - running.waited_ns
         function = worker.functions.known(running.attempt.spec.function)
         if function is not None:
             function.cost_ns = took_ns if not function.cost_ns else 0.8 * function.cost_ns + 0.2 * took_ns
         worker.output.end_task(running)
         running.handle = None
-        worker.results += 1
         words = worker.page.words
-        words[UNSENT] = 1
-        words[DONE] += 1
+        if not worker.results:
+            words[UNSENT] = 1
+        worker.results += 1
+        worker.done += 1
+        words[DONE] = worker.done
         worker.core.returned(running, kind, data, max(took_ns // 1000, 1))
         if running.attempt.deadline is not None:
             worker.waits.publish()

@@ -77,6 +77,9 @@ class Functions:
         """The task's arguments, with the values that its refs stand for."""
         job = attempt.spec.job
         try:
+            if not attempt.spec.blobs:
+                args, kwargs = payload.loads(attempt.payload or payload.NONE)
+                return args, kwargs or {}
             return payload.load_call(attempt.payload or payload.NONE, lambda digest: self._value(job, digest))
         except ModuleNotFoundError as exc:
             raise _not_found(exc) from exc

@@ -24,7 +24,6 @@ class Waits:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self.deadlines: dict[Future, float] = {}
-        self._ns: dict[Running, int] = {}
 
     def begin(self, running: Running, future: Future | None = None, deadline: float = math.inf) -> None:
         """One of the task's waits begins, for a future, at most until ``deadline``: its slot is free meanwhile."""
@@ -33,7 +32,7 @@ class Waits:
             self.publish()
         running.waits += 1
         if running.waits == 1:
-            self._ns[running] = self._ns.get(running, 0) - self.worker.clock_ns()
+            running.waited_ns -= self.worker.clock_ns()
             self.worker.core.release_slot(running)
 
     def end(self, running: Running, future: Future | None = None) -> None:
@@ -42,12 +41,8 @@ class Waits:
             self.publish()
         running.waits -= 1
         if running.waits == 0:
-            self._ns[running] += self.worker.clock_ns()
+            running.waited_ns += self.worker.clock_ns()
             self.worker.core.retake_slot(running)
-
-    def take_ns(self, running: Running) -> int:
-        """How long the task, which has ended, has waited in all."""
-        return self._ns.pop(running, 0)
 
     def publish(self) -> None:
         """Write the nearest deadline to the page."""

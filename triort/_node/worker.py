@@ -61,7 +61,7 @@ class Worker:
         self.thread = threading.get_ident()
         self.clock_offset = 0.0
         self._mail_read = 0
-        self.results = 0
+        self.results = self.done = self._steps = 0
         self._sleep: trio.CancelScope | None = None
         self._woken = False
         self._token: trio.lowlevel.TrioToken | None = None
@@ -256,7 +256,7 @@ class Worker:
         words = self.page.words
         words[ON_CPU] = running.attempt.address
         words[ROOT] = running.root
-        words[STEPS] += 1
+        words[STEPS] = self._steps = self._steps + 1
 
     def leave(self) -> None:
         self.on_cpu = None

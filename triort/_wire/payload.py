@@ -27,8 +27,8 @@ from triort._model.ids import Digest
 from triort._model.limits import CHUNK_BYTES, NAME_CHARS_MAX, REFS_MAX, TEXT_CHARS_MAX
 from triort._model.outcomes import REJECTED, Crash, Failure, OutcomeKind
 from triort._model.parts import Large
+from triort._wire.pickling import dump_small, has_large
 from triort._wire.pickling import dumps as dumps
-from triort._wire.pickling import has_large
 from triort._wire.pickling import loads as loads
 from triort._wire.pickling import ship_by_value as ship_by_value
 from triort._wire.shared import Store
@@ -110,8 +110,13 @@ def dump_calls(
     refs: dict[int, tuple[Digest, ...]] = {}
     collected = _Refs.collected = {}
     try:
+        if len(calls) > 1 and not has_large(calls):
+            small = dump_small([(args, kwargs or None) for args in calls])
+            if small is not None and not collected:
+                return small, refs
+            collected.clear()
         for args in calls:
-            dumped.append(dumps((args, kwargs or None), store, is_large=has_large(args)))
+            dumped.append(dumps((args, kwargs or None), store, is_large=has_large((args,))))
             if collected:
                 refs[len(dumped) - 1] = tuple(collected)
                 collected = _Refs.collected = {}

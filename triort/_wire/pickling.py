@@ -31,7 +31,7 @@ _PROTOCOL_OPCODE = 0x80
 _NO_FILE = "<dynamic-code>"
 _END_OF_MAINS = b"main__"
 _SPAWNED_MAIN = "__mp_main__"
-_plain_loads = pickle.loads
+_plain_dumps, _plain_loads = pickle.dumps, pickle.loads
 
 
 class _LargeError(Exception):
@@ -46,7 +46,7 @@ def dumps(value: Any, store: Store | None = None, *, is_large: bool = False) -> 
     """
     if not is_large and not (type(value) is bytes and len(value) > CHUNK_BYTES):
         try:
-            data = pickle.dumps(value, PROTOCOL, buffer_callback=_keep_small)
+            data = _plain_dumps(value, PROTOCOL, buffer_callback=_keep_small)
             if len(data) <= CHUNK_BYTES:
                 return _cloudpickle_dumps(value, store) if _is_unsafe(data) else data
         except _LargeError:
@@ -60,11 +60,23 @@ def dumps(value: Any, store: Store | None = None, *, is_large: bool = False) -> 
     return _cloudpickle_dumps(value, store) if _is_unsafe(data) else join(data, outside, store)
 
 
-def has_large(values: Iterable[Any]) -> bool:
-    """Whether there are large `bytes` among these."""
-    for value in values:  # noqa: SIM110 (a generator would cost more than most calls are worth)
-        if type(value) is bytes and len(value) > CHUNK_BYTES:
-            return True
+def dump_small(values: Iterable[Any]) -> list[bytes] | None:
+    """The pickles of many values, looked at together: for that takes as long as to pickle one. None if that cannot be
+    done, since one of them is large, say, or needs cloudpickle."""
+    try:
+        dumped = [_plain_dumps(value, PROTOCOL, buffer_callback=_keep_small) for value in values]
+    except Exception:
+        return None
+    data = b"".join(dumped)
+    return None if len(data) > CHUNK_BYTES or _is_unsafe(data) else dumped
+
+
+def has_large(calls: Iterable[Iterable[Any]]) -> bool:
+    """Whether there are large `bytes` among the arguments of these calls."""
+    for args in calls:
+        for value in args:
+            if type(value) is bytes and len(value) > CHUNK_BYTES:
+                return True
     return False
 
 
@@ -93,7 +105,7 @@ def _keep_small(buffer: pickle.PickleBuffer) -> bool:
 
 def _is_unsafe(data: bytes) -> bool:
     """Whether a plain pickle means something else elsewhere."""
-    return _END_OF_MAINS in data or _modules_by_value()
+    return data.find(_END_OF_MAINS) >= 0 or _modules_by_value()  # `in` would first see whether it is an int
 
 
 def _modules_by_value() -> bool:

@@ -1,0 +1,84 @@
+"""The arguments of many calls are pickled together: what comes out is what each of them alone would give."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from typing import Any
+
+import cloudpickle
+import pytest
+
+from triort._model.errors import UsageError
+from triort._model.ids import Digest
+from triort._model.limits import CHUNK_BYTES
+from triort._wire import payload
+
+NOTHING: dict[str, Any] = {}
+
+
+def one_by_one(calls: payload.Calls, kwargs: dict[str, Any] = NOTHING) -> list[bytes]:
+    return [payload.dump_calls(len, [args], kwargs)[0][0] for args in calls]
+
+
+class Stateful:
+    """Pickles otherwise each time."""
+
+    count = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        Stateful.count += 1
+        return int, (Stateful.count,)
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [(1,), ("two",), (3.0, [4])],
+        [(1,), (b"x" * (CHUNK_BYTES + 1),), (2,)],
+        [("y" * CHUNK_BYTES,), ("z",)],
+        [(1,), (lambda x: x + 1,), (2,)],
+        [("__main__",), ("mai",), ("n__",)],
+        [("a", b"mai"), (b"n__",)],
+        [(b"x" * (CHUNK_BYTES // 2),)] * 3,
+    ],
+)
+@pytest.mark.parametrize("kwargs", [{}, {"key": 1}])
+def test_many_calls_are_pickled_as_each_alone(calls: payload.Calls, kwargs: dict[str, Any]) -> None:
+    dumped, refs = payload.dump_calls(len, calls, kwargs)
+    assert (list(map(bytes, dumped)), refs) == (list(map(bytes, one_by_one(calls, kwargs))), {})
+
+
+def test_what_is_in_main_travels_whole_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stateful, "__module__", "__main__")
+    (one, whole), _ = payload.dump_calls(len, [(1,), (Stateful,)], {})
+    assert len(one) < 200 < 300 < len(whole)
+
+
+def test_what_a_module_that_travels_whole_defines_does_so_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, _ = payload.dump_calls(len, [(Stateful,), (Stateful,)], {})
+    assert max(map(len, plain)) < 200
+    monkeypatch.setattr(cloudpickle.cloudpickle, "_PICKLE_BY_VALUE_MODULES", {__name__})
+    whole, _ = payload.dump_calls(len, [(Stateful,), (Stateful,)], {})
+    assert min(map(len, whole)) > 400
+
+
+def test_refs_are_found_in_the_call_that_has_them() -> None:
+    refs = [payload.Ref(Digest(bytes([number]) * 16)) for number in range(3)]
+    _, found = payload.dump_calls(len, [(1,), (refs[0], refs[1]), (2,), (refs[2],)], {})
+    assert found == {1: (refs[0].digest, refs[1].digest), 3: (refs[2].digest,)}
+    _, found = payload.dump_calls(len, [(1,), (2,)], {"shared": refs[0]})
+    assert found == {0: (refs[0].digest,), 1: (refs[0].digest,)}
+
+
+def test_the_argument_that_cannot_be_pickled_is_named_among_others() -> None:
+    with pytest.raises(UsageError, match=r"argument 2 of len \(lock\) cannot be pickled"):
+        payload.dump_calls(len, [(1, 2), (3, threading.Lock()), (4, 5)], {})
+    with pytest.raises(UsageError, match="can only be passed as an argument"):  # nothing of that is left behind
+        payload.dumps(payload.Ref(Digest(bytes(16))))
+
+
+def test_values_that_pickle_themselves_are_asked_once() -> None:
+    before = Stateful.count
+    dumped, _ = payload.dump_calls(len, [(Stateful(),), (Stateful(),)], {})
+    assert [pickle.loads(data)[0][0] for data in dumped] == [before + 1, before + 2]
