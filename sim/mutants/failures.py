@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
+from triort._core.attaching import drop_client
 from triort._core.id_ranges import IdRanges
-from triort._core.jobs import JobBooks
 from triort._core.journal import Ledger
 from triort._core.node_core import NodeCore
 from triort._core.pulse import Pulse
@@ -166,4 +166,4 @@ def ended_again():
 
 @mutant("the jobs of a client that has gone run on")
 def client_loss_ignored():
-    return rewrite(JobBooks.drop_client, ("                self.drop(job)\n", "                pass\n"))
+    return rewrite(drop_client, ("                drop(books, job)\n", "                pass\n"))

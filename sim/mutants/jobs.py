@@ -50,8 +50,8 @@ def siblings_run_on():
 @mutant("a job does not end when its last item is cancelled")
 def job_never_ends():
     return rewrite(
-        JobBooks._finish,
-        ("self._dirty[job.id] = job", "job.dropped or result.kind == 2 or self._dirty.update({job.id: job})"),
+        JobBooks._note_ended,
+        ("self._dirty[job.id] = job", "job.dropped or results[-1].kind == 2 or self._dirty.update({job.id: job})"),
     )
 
 
@@ -92,7 +92,7 @@ def last_item_runs_on():
 
 @mutant("the jobs of a client that has left go on")
 def left_jobs_go_on():
-    return rewrite(ServerCore.handle_disconnect, ("    self.jobs.drop_client(conn, may_return=bool(reason))\n", ""))
+    return rewrite(ServerCore.handle_disconnect, ("    drop_client(self.jobs, conn, may_return=bool(reason))\n", ""))
 
 
 @mutant("an item that is out of time is reported as cancelled")

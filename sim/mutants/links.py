@@ -5,6 +5,7 @@ from __future__ import annotations
 from sim.mutants.planting import mutant, rewrite
 from triort._core.links import Link
 from triort._core.node_core import NodeCore
+from triort._core.packing import _pack_batch, _pack_blobs, _pack_results, pack
 from triort._core.unpacking import _enter_parents, unpack_tasks
 
 
@@ -29,12 +30,14 @@ def talk_lost():
 
 @mutant("the mark of a cancel stays when it is answered")
 def cancel_mark_stays():
-    return rewrite(Link.close, ("self.cancelling.discard(address)", "pass"))
+    return rewrite(
+        Link._note_closed, ("self.cancelling.difference_update([attempt.address for attempt in attempts])", "pass")
+    )
 
 
 @mutant("an ended task does not give its credit back")
 def credit_leaks():
-    return rewrite(Link.close, ("            self.queued_us -= attempt.cost_us\n", ""))
+    return rewrite(Link._note_closed, ("            self.queued_us -= cost_us\n", ""))
 
 
 @mutant("a receipt counts for batches that were sent after it")
@@ -50,25 +53,25 @@ def lost_receipt():
 @mutant("blobs go to the first link only")
 def blobs_sent_once():
     return rewrite(
-        Link._flush_blobs,
-        ("known = self.known.setdefault(spec.job, set())",
-         "known = self.known.setdefault(spec.job, set(sorted(blobs.get(spec.job, ()))[1:]))"),
+        _pack_blobs,
+        ("known = link.known.setdefault(spec.job, set())",
+         "known = link.known.setdefault(spec.job, set(sorted(blobs.get(spec.job, ()))[1:]))"),
     )  # fmt: skip
 
 
 @mutant("a deadline is passed on as a time and not as time left")
 def absolute_deadline():
-    return rewrite(Link._flush_batch, ("max(a.deadline - now, 0.0)", "a.deadline"))
+    return rewrite(_pack_batch, ("max(a.deadline - now, 0.0)", "a.deadline"))
 
 
 @mutant("a deadline is not passed on")
 def no_deadline():
-    return rewrite(Link._flush_batch, ("if a.deadline is not None}", "if False}"))
+    return rewrite(_pack_batch, ("if a.deadline is not None}", "if False}"))
 
 
 @mutant("the owner of a task does not keep its payload")
 def payload_forgotten():
-    return rewrite(Link._flush_batch, ("if attempt.origin is not None:", "if True:"))
+    return rewrite(_pack_batch, ("if attempt.origin is not None:", "if True:"))
 
 
 @mutant("what goes up names an ancestor that the boss does not know")
@@ -84,21 +87,19 @@ def known_for_ever():
 @mutant("a message to a task overtakes the task")
 def talk_first():
     ahead = (
-        "    self.is_touched = False\n"
-        "    for address, payload in self.out_talk:\n"
-        "        outbox.append(Send(self.conn, Talk(address, len(payload)), [payload]))\n"
-        "    self.out_talk = []\n"
+        "    link.is_touched = False\n"
+        "    for address, payload in link.out_talk:\n"
+        "        outbox.append(Send(link.conn, Talk(address, len(payload)), [payload]))\n"
+        "    link.out_talk = []\n"
     )
-    return rewrite(Link.flush, ("    self.is_touched = False\n", ahead))
+    return rewrite(pack, ("    link.is_touched = False\n", ahead))
 
 
 @mutant("of the cancels in one message only the first is sent")
 def one_cancel_of_many():
-    return rewrite(Link.flush, ("Cancel(addresses)", "Cancel(addresses[:1])"))
+    return rewrite(pack, ("Cancel(addresses)", "Cancel(addresses[:1])"))
 
 
 @mutant("outcomes are sent in the order of their addresses, each under the next one's kind")
 def columns_slip():
-    return rewrite(
-        Link._flush_results, ("[result.kind for result in results]", "[result.kind for result in results[::-1]]")
-    )
+    return rewrite(_pack_results, ("[result.kind for result in results]", "[result.kind for result in results[::-1]]"))

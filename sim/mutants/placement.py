@@ -5,7 +5,8 @@ from __future__ import annotations
 from sim.mutants.planting import mutant, rewrite
 from triort._core import node_handlers
 from triort._core.demand import _grant, recall_from_worker
-from triort._core.placement import Employee, Placement
+from triort._core.employee import Employee
+from triort._core.placement import Placement
 from triort._core.sharing import queue_of
 from triort._core.upstream import Upstream
 from triort._core.worker_core import WorkerCore
@@ -13,7 +14,7 @@ from triort._core.worker_core import WorkerCore
 
 @mutant("the idle count is not lowered when a task is given")
 def idle_drift():
-    return rewrite(Placement._give, ("        employee.num_idle_workers -= 1", "        pass"))
+    return rewrite(Placement._give, ("max(employee.num_idle_workers - len(attempts), 0)", "employee.num_idle_workers"))
 
 
 @mutant("credit has no end")
@@ -23,8 +24,7 @@ def endless_credit():
 
 @mutant("a task that is placed with others is dropped")
 def dropped_in_fill():
-    return rewrite(Placement._fill, ("for attempt in run[start : start + share]:",
-                                     "for attempt in run[start : start + min(share, 2)]:"))  # fmt: skip
+    return rewrite(Placement._fill, ("run[start : start + share]", "run[start : start + min(share, 2)]"))
 
 
 @mutant("the end of a window is not noticed")

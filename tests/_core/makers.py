@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from triort._core.attempts import Attempt
+from triort._core.employee import Employee
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
-from triort._core.placement import Employee
 from triort._model.ids import Address, Digest, JobId, NodeId, make_address
 from triort._model.messages import Blobs, Message, Options, Outcomes, Returned, Started, Submit, TaskSpec
 

@@ -7,7 +7,7 @@ import pytest
 from tests._core.makers import make_spec
 from tests._core.test_jobs import JOB, VALUE, Desk, ended
 from triort._core import kept_jobs
-from triort._core.attaching import attach, release
+from triort._core.attaching import attach, drop_client, release
 from triort._core.links import Send
 from triort._model.ids import JobId
 from triort._model.limits import DETACHED_KEEP_S
@@ -46,7 +46,7 @@ def test_it_goes_on_without_its_client_and_gives_all_outcomes_to_one_that_attach
     desk.start(2)
     desk.end()
     assert desk.told() == [JobAccepted(1, JOB), ended((0, VALUE))]
-    desk.books.drop_client("client")
+    drop_client(desk.books, "client")
     assert (desk.sends(), desk.cancels) == ([], [])
     assert desk.attach() == [("other", ACCEPTED), ("other", ended((0, VALUE)))]
     desk.end()
@@ -83,7 +83,7 @@ def test_a_client_that_attached_and_left_leaves_no_trace_and_cancels_nothing(des
     desk.told()
     for number in range(10):
         desk.attach(f"guest {number}")
-        desk.books.drop_client(f"guest {number}")
+        drop_client(desk.books, f"guest {number}")
     assert (len(desk.books.requests.jobs), desk.cancels) == (1, [])
 
 
@@ -104,7 +104,7 @@ def test_unknown_jobs_and_those_of_others_are_refused(desk: DetachedDesk) -> Non
 def test_a_job_that_has_not_come_whole_is_not_there_yet_and_ends_with_its_client(desk: DetachedDesk) -> None:
     desk.start(1, last=False)
     assert "there is no job 1" in refused(JOB, desk)
-    desk.books.drop_client("client")
+    drop_client(desk.books, "client")
     assert desk.sends() == []
     assert desk.is_forgotten()
 
@@ -166,7 +166,7 @@ def test_the_last_one_stays_however_large_it_is(desk: DetachedDesk, monkeypatch:
 def test_a_deadline_holds_without_the_client(desk: DetachedDesk) -> None:
     desk.start(timeout_s=2.0)
     desk.told()
-    desk.books.drop_client("client")
+    drop_client(desk.books, "client")
     desk.now = 2.0
     desk.books.expire()
     desk.told()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests._core.makers import BOSS, Node, make_attempt, outcomes, own, returned, submit
-from triort._core.placement import distinct_name
+from triort._core.employee import distinct_name
 from triort._model.messages import DrainReply, DrainRequest, Lost, Shutdown, Submit, Waiting, Want
 
 Sent = list[Any]

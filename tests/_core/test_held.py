@@ -10,7 +10,7 @@ from tests._core.disk import Disk
 from tests._core.makers import make_spec
 from tests._core.test_jobs import ERROR, Desk
 from triort._core import held
-from triort._core.attaching import is_refused
+from triort._core.attaching import drop_client, is_refused
 from triort._core.held import Held
 from triort._core.restoring import fail_ledger
 from triort._model.errors import JobRejected
@@ -100,7 +100,7 @@ def test_a_function_is_held_until_its_job_has_ended(desk: Counter) -> None:
 
 def test_a_client_that_goes_makes_room(desk: Counter) -> None:
     assert desk.give(400)
-    desk.books.drop_client("client")
+    drop_client(desk.books, "client")
     desk.told()
     assert desk.books.held.total == 0
 

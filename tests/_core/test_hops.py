@@ -25,6 +25,9 @@ class Ledger:
     def settle(self, attempt: Attempt, result: Result) -> None:
         self.settled.append((int(attempt.address), result.kind))
 
+    def settle_values(self, attempts: list[Attempt], results: list[Result]) -> None:
+        self.settled += [(int(result.address), result.kind) for result in results]
+
     def lose(self, attempt: Attempt, loss: Loss) -> None:
         self.lost.append(loss)
 

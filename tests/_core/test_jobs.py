@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from tests._core.makers import FN, make_spec
+from triort._core.attaching import drop_client
 from triort._core.attempts import Attempt, Result
 from triort._core.hops import cancelled
 from triort._core.jobs import JobBooks
@@ -218,9 +219,9 @@ def test_the_jobs_of_a_client_that_is_gone_are_cancelled_and_nobody_is_told(desk
     desk.slow = True
     desk.submit(2, last=False)
     desk.told()
-    desk.books.drop_client("other")
+    drop_client(desk.books, "other")
     assert desk.cancels == []
-    desk.books.drop_client("client")
+    drop_client(desk.books, "client")
     desk.end(CANCELLED)
     desk.end(CANCELLED)
     sends, over = desk.books.flush()

@@ -73,9 +73,10 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
     "the end of a lease ends the jobs of other clients": (attaching.end_lease, "job.token == token and", ""),
     "who was given up may come back": (attaching.end_lease, "books.leases.give_up(token)", "pass"),
     "who is here is given up": (attaching.end_lease, " and not books.requests.links_of(token)", ""),
-    "a client whose link has ended loses its jobs at once": (JobBooks.drop_client, "if may_return and", "if False and"),
-    "a client that has ended its link may return": (JobBooks.drop_client, "if may_return and", "if"),
-    "a job that has not come whole waits for its client": (JobBooks.drop_client, " and job.accepted:", ":"),
+    "a client whose link has ended loses its jobs at once": (
+        attaching.drop_client, "if may_return and", "if False and"),
+    "a client that has ended its link may return": (attaching.drop_client, "if may_return and", "if"),
+    "a job that has not come whole waits for its client": (attaching.drop_client, " and job.accepted:", ":"),
     "what has ended before its client comes back is not told": (
         JobBooks._open, "self.ledger is not None and", "False and"),
     "a client that comes back is not the owner of its jobs": (attaching.watch, "job.client = client", "pass"),
@@ -98,11 +99,11 @@ MUTANTS: dict[str, tuple[Any, str, str]] = {
         Ledger.problem, "self.pending_bytes > JOURNAL_PENDING_BYTES_MAX", "False"),
     "the rest of a refused job is an error": (attaching.is_refused, "refused[key] = problem", "pass"),
     "a detached job ends with its client": (
-        JobBooks.drop_client, "if not (job.detached and job.accepted):", "if True:"),
+        attaching.drop_client, "if not (job.detached and job.accepted):", "if True:"),
     "a detached job that has not come whole goes on without its client": (
-        JobBooks.drop_client, "if not (job.detached and job.accepted):", "if not job.detached:"),
+        attaching.drop_client, "if not (job.detached and job.accepted):", "if not job.detached:"),
     "a job that is not detached goes on without its client": (
-        JobBooks.drop_client, "if not (job.detached and job.accepted):", "if False:"),
+        attaching.drop_client, "if not (job.detached and job.accepted):", "if False:"),
     "any job can be attached to": (attaching.attach, "elif not (job.detached or", "elif not (True or"),
     "a job can be attached to before it has come whole": (attaching.attach, "or not job.accepted", ""),
     "one that attaches hears only of what is to come": (

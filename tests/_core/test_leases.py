@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests._core.disk import VALUE, Disk, outcomes
-from triort._core.attaching import release
+from triort._core.attaching import drop_client, release
 from triort._model.ids import JobId
 from triort._model.limits import LEASE_S
 from triort._model.messages import JobAccepted, JobEnded, JobRefused
@@ -19,7 +19,7 @@ def disk() -> Disk:
 
 
 def leave(disk: Disk, client: str = "client", *, may_return: bool = True) -> None:
-    disk.books.drop_client(client, may_return=may_return)
+    drop_client(disk.books, client, may_return=may_return)
     disk.step()
 
 
@@ -44,7 +44,7 @@ def test_a_client_that_comes_over_another_link_is_told_all_again(disk: Disk) -> 
 def test_a_job_whose_acceptance_was_not_heard_does_not_start_a_second_time(disk: Disk) -> None:
     disk.submit(2, at_most_once=True)
     disk.flush()
-    disk.books.drop_client("client", may_return=True)
+    drop_client(disk.books, "client", may_return=True)
     disk.come("client")
     disk.submit(2, at_most_once=True)
     disk.step()

@@ -8,7 +8,7 @@ import pytest
 
 from tests._core.disk import CANCELLED, VALUE, Disk, outcomes
 from tests._core.makers import make_spec
-from triort._core.attaching import attach, release
+from triort._core.attaching import attach, drop_client, release
 from triort._core.attempts import Result
 from triort._core.journal import Ledger, Serials, Taken, decode_record, encode_record
 from triort._core.links import Loss, Send
@@ -129,7 +129,7 @@ def test_the_job_of_a_client_that_leaves_is_erased(disk: Disk) -> None:
     disk.end()
     disk.step()
     assert len(disk.jobs()) == 2
-    disk.books.drop_client("client")
+    drop_client(disk.books, "client")
     disk.step()
     assert (disk.jobs(), disk.books.requests.jobs, disk.books.unreleased) == ([], {}, {})
 
@@ -183,7 +183,7 @@ def test_the_disk_may_fail_before_a_batch_is_through(disk: Disk) -> None:
 def test_the_disk_may_fail_when_a_client_has_left(disk: Disk) -> None:
     disk.submit(detached=True)
     disk.flush()
-    disk.books.drop_client("client")
+    drop_client(disk.books, "client")
     fail_ledger(disk.books, "I/O error")
     assert disk.flush() == []
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests._core.makers import BOSS, FN, JOB, Node, make_spec, outcomes, own, submit
 from tests.security.scene import over_the_wire
+from triort._core.employee import Employee
 from triort._core.links import Link, Loss
 from triort._core.node_core import Direction
-from triort._core.placement import Employee
 from triort._core.server_core import ServerCore
 from triort._model.errors import ProtocolError
 from triort._model.ids import Digest, JobId

@@ -6,6 +6,7 @@ import pytest
 from tests._core.makers import FN, JOB, SPEC, make_attempt, make_spec, submit
 from triort._core.attempts import Attempt, Result
 from triort._core.links import Link, Loss, Send
+from triort._core.packing import pack
 from triort._core.unpacking import unpack_tasks
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest
@@ -21,7 +22,7 @@ def make_link(*, below: bool = True) -> Link:
 
 def flush(link: Link, now: float = 0.0) -> list[Send]:
     outbox: list[Send] = []
-    link.flush(outbox, STORE, now)
+    pack(link, outbox, STORE, now)
     return outbox
 
 

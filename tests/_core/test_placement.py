@@ -2,8 +2,10 @@
 
 from tests._core.makers import FN, JOB, SPEC, Node, make_attempt, make_spec, own, submit
 from triort._core.backlog import Backlog
+from triort._core.employee import Employee
 from triort._core.links import Link
-from triort._core.placement import Employee, Placement
+from triort._core.packing import pack
+from triort._core.placement import Placement
 from triort._model.ids import Digest
 from triort._model.limits import CREDIT_PLENTY_US, CREDIT_TASKS_MAX, CREDIT_US, STOCK_US
 from triort._model.messages import Options, TaskSpec
@@ -68,7 +70,7 @@ def test_credit_is_bounded_in_tasks_too_and_comes_back_with_results() -> None:
     chooser = placement(1)
     chooser.fill(backlog, [], [a], 0.0)
     assert len(a.link.sent) == CREDIT_TASKS_MAX
-    a.link.flush([], {SPEC.job: {FN: b""}}, 0.0)
+    pack(a.link, [], {SPEC.job: {FN: b""}}, 0.0)
     for address in list(a.link.sent)[:3]:
         a.link.close(address)
     chooser.fill(backlog, [], [a], 0.0)

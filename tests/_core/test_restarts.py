@@ -7,7 +7,7 @@ import pytest
 
 from tests._core.disk import CANCELLED, CRASHED, ERROR, TIMEOUT, VALUE, Disk, outcomes
 from tests._core.makers import FN
-from triort._core.attaching import release
+from triort._core.attaching import drop_client, release
 from triort._core.jobs import JobBooks
 from triort._core.journal import Ledger
 from triort._core.restoring import read_records, restore
@@ -138,7 +138,7 @@ def test_jobs_wait_for_their_clients_for_a_lease(disk: Disk) -> None:
     disk.step()
     first, _, third = disk.jobs()
     disk.restart()
-    disk.books.drop_client("client")
+    drop_client(disk.books, "client")
     assert disk.books.next_deadline() == LEASE_S
     disk.now = LEASE_S
     disk.step()
@@ -157,7 +157,7 @@ def test_a_client_that_came_back_in_time_keeps_its_jobs(disk: Disk) -> None:
     disk.now = LEASE_S
     disk.step()
     assert (disk.jobs(), len(disk.placed)) == ([job], 1)
-    disk.books.drop_client("client")
+    drop_client(disk.books, "client")
     disk.step()
     disk.step()
     assert (disk.jobs(), disk.placed) == ([], [])

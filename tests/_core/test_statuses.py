@@ -3,8 +3,8 @@
 import pytest
 
 from tests._core.makers import BOSS, Node
+from triort._core.employee import Employee
 from triort._core.links import Link
-from triort._core.placement import Employee
 from triort._core.status_tree import fitting
 from triort._core.statuses import StatusDesk, _of_employee
 from triort._model.errors import ProtocolError

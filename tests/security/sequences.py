@@ -16,9 +16,9 @@ from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, submit
 from tests.security.at_client import AtClient
 from tests.security.messages import BAD_ID, KINDS, Maker
 from tests.security.scene import BAD, Scene, Wrong, over_the_wire
+from triort._core.employee import Employee
 from triort._core.links import Link, Send
 from triort._core.node_core import Direction, NodeCore
-from triort._core.placement import Employee
 from triort._core.server_core import ServerCore
 from triort._core.worker_core import WorkerCore
 from triort._model import messages as m

@@ -8,9 +8,9 @@ import pytest
 
 from tests.testing.tier1_plans import at, leaves, parent, plan
 from triort._core.attempts import Attempt
+from triort._core.employee import Employee
 from triort._core.links import Link
 from triort._core.node_core import NodeCore
-from triort._core.placement import Employee
 from triort._core.worker_core import WorkerCore
 from triort._model.ids import Address, Digest, JobId
 from triort.testing._checkers import BOOK_CHECKERS

@@ -1,4 +1,4 @@
-"""How clients come to jobs that are there already: they attach, come back after a restart of the server, let go."""
+"""How clients come to jobs that are there already (they attach, come back after a restart of the server) and leave."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from triort._core.links import Send
 from triort._core.packing import batched
 from triort._model.ids import JobId
 from triort._model.limits import PARTS_PER_MESSAGE_MAX
+from triort._model.marks import sometimes
 from triort._model.messages import AttachJob, JobAccepted, JobEnded, JobOutcomes, JobRefused, SubmitJob
 
 if TYPE_CHECKING:
@@ -83,11 +84,38 @@ def release(books: JobBooks, client: object, job_id: JobId) -> None:
         books.forget(job)
 
 
+def drop_client(books: JobBooks, client: object, *, may_return: bool = False) -> None:
+    """The client is gone: its jobs are cancelled, unless they are detached, or can wait for it to return."""
+    jobs = [*books.jobs.values(), *books.kept.jobs.values(), *books.unreleased.values()]
+    watched = [job for job in jobs if client in job.watchers]
+    books.requests.leave(client, watched)
+    for job in watched:
+        del job.watchers[client]
+        if job.client == client:
+            job.client = None
+            if may_return and job.returnable and job.accepted:
+                books.leases.begin(job.token, books.clock())
+            elif not (job.detached and job.accepted):
+                drop(books, job)
+
+
+def drop(books: JobBooks, job: Job) -> None:
+    """Nobody wants the job any more."""
+    if books.kept.pop(job.id) or books.unreleased.pop(job.id, None) is not None:
+        books.forget(job)
+        return
+    sometimes("a client leaves with a job open")
+    job.complete = job.dropped = True
+    books.requests.forget(job)
+    books.stop(job)
+    books._dirty[job.id] = job
+
+
 def end_lease(books: JobBooks, token: object) -> None:
     """The client of this token has had time enough to come back: what it has not come for ends."""
     for job in [*books.jobs.values(), *books.unreleased.values()]:
         if job.token == token and job.client is None and not job.detached:
-            books.drop(job)
+            drop(books, job)
     if token and not books.requests.links_of(token):
         books.leases.give_up(token)
 

@@ -74,17 +74,14 @@ class Backlog:
             self._bucket(attempt).append(attempt)
 
     def add_all(self, attempts: Sequence[Attempt]) -> None:
-        """Put attempts that have one spec, and are this node's own, behind those of their rank."""
-        if not attempts or (self.isolates and any(attempt.alone for attempt in attempts)):
+        """Put attempts behind those of their rank: together, if they have one spec and origin, as those of a map do."""
+        if len(attempts) > 1 and self._are_alike(attempts):
+            self._bucket(attempts[0], len(attempts)).extend(attempts)
+            for attempt in attempts:
+                attempt.queued = True
+        else:
             for attempt in attempts:
                 self.add(attempt)
-            return
-        bucket = self._bucket(attempts[0])
-        bucket.extend(attempts)
-        for attempt in attempts:
-            attempt.queued = True
-        self._count += len(attempts) - 1
-        self._counts[1] += len(attempts) - 1
 
     def add_first(self, attempt: Attempt) -> None:
         """Put an attempt back in front of those of its rank."""
@@ -232,6 +229,12 @@ class Backlog:
             else:
                 self._counts[0] -= 1
 
+    def _are_alike(self, attempts: Sequence[Attempt]) -> bool:
+        """Whether they go to the same place."""
+        if self.isolates and any(attempt.alone for attempt in attempts):
+            return False
+        return len({id(attempt.spec) for attempt in attempts}) == len({id(attempt.origin) for attempt in attempts}) == 1
+
     def _sweep(self) -> None:
         """Drop what was removed, and empty ranks."""
         self._garbage = 0
@@ -239,17 +242,17 @@ class Backlog:
         self._buckets = {rank: bucket for rank, bucket in kept.items() if bucket}
         self._ranks = sorted(self._buckets)
 
-    def _bucket(self, attempt: Attempt) -> "deque[Attempt]":
-        """Count the attempt in, and find its place."""
+    def _bucket(self, attempt: Attempt, count: int = 1) -> "deque[Attempt]":
+        """Count the attempt in, and others like it, and find its place."""
         attempt.queued = True
-        self._count += 1
+        self._count += count
         origin = attempt.origin
         if origin is None:
             source = 1
         else:
-            origin.waiting += 1
+            origin.waiting += count
             source = 2 if origin.below else 0
-        self._counts[source] += 1
+        self._counts[source] += count
         spec = attempt.spec
         rank = (spec.options.priority, spec.depth, source)
         bucket = self._buckets.get(rank)

@@ -22,9 +22,9 @@ from triort._model.marks import sometimes
 from triort._model.messages import Crashed
 
 if TYPE_CHECKING:
+    from triort._core.employee import Employee
     from triort._core.jobs import JobBooks
     from triort._core.node_core import NodeCore
-    from triort._core.placement import Employee
 
 
 @attrs.define(eq=False)

@@ -24,8 +24,8 @@ from triort._model.marks import buggify, sometimes
 from triort._model.messages import Want
 
 if TYPE_CHECKING:
+    from triort._core.employee import Employee
     from triort._core.node_core import NodeCore
-    from triort._core.placement import Employee
 
 OFFERS_MAX = 512
 SLOW_S = 0.005

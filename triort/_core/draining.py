@@ -30,8 +30,8 @@ from triort._model.messages import DrainReply, DrainRequest, Shutdown, Want
 from triort._model.text import readable
 
 if TYPE_CHECKING:
+    from triort._core.employee import Employee
     from triort._core.node_core import NodeCore
-    from triort._core.placement import Employee
 
 
 @attrs.frozen

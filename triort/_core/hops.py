@@ -27,6 +27,7 @@ import attrs
 from triort._core.attempts import Attempt, Result
 from triort._core.backlog import Backlog
 from triort._core.links import BlobStore, Link, Loss, Send
+from triort._core.packing import pack
 from triort._model.ids import Address
 from triort._model.marks import sometimes
 from triort._model.outcomes import OutcomeKind
@@ -37,6 +38,9 @@ class Owner(Protocol):
 
     def settle(self, attempt: Attempt, result: Result) -> None:
         """The attempt has ended."""
+
+    def settle_values(self, attempts: list[Attempt], results: list[Result]) -> None:
+        """They have ended, with values."""
 
     def lose(self, attempt: Attempt, loss: Loss) -> None:
         """Nobody can answer for the attempt any more."""
@@ -65,6 +69,22 @@ class Hops:
             origin.out_results.append(result)
             if not origin.is_touched:
                 origin.touch()
+
+    def pass_results(self, attempts: list[Attempt], results: list[Result]) -> None:
+        """The same for the values of many: those of a map mostly come from one place."""
+        origin = attempts[0].origin
+        is_run = len(attempts) > 1 and {attempt.origin for attempt in attempts} == {origin}
+        if not is_run or (origin is not None and origin.ended):
+            for attempt, result in zip(attempts, results, strict=True):
+                self.pass_result(attempt, result)
+        elif origin is None:
+            if self.owner is not None:
+                self.owner.settle_values(attempts, results)
+        else:
+            for attempt in attempts:
+                del origin.received[attempt.address]
+            origin.out_results += results
+            origin.touch()
 
     def pass_loss(self, attempt: Attempt, loss: Loss) -> None:
         """The loss of a closed attempt goes on to where the attempt came from."""
@@ -125,7 +145,7 @@ class Hops:
     def flush(self, link: Link, outbox: list[Send], now: float) -> None:
         """Pack what is to be sent over this link. Tasks that cannot be, for their job has been forgotten, are lost: no
         good peer has a job end that has tasks, so nobody waits for them but who has lied."""
-        link.flush(outbox, self.blobs, now)
+        pack(link, outbox, self.blobs, now)
         if link.orphans:
             orphans, link.orphans = link.orphans, []
             for attempt in orphans:

@@ -114,31 +114,6 @@ class JobBooks:
         if job is not None and job.id in self.jobs:
             self.stop(job)
 
-    def drop_client(self, client: object, *, may_return: bool = False) -> None:
-        """The client is gone: its jobs are cancelled, unless they are detached, or can wait for it to return."""
-        jobs = [*self.jobs.values(), *self.kept.jobs.values(), *self.unreleased.values()]
-        watched = [job for job in jobs if client in job.watchers]
-        self.requests.leave(client, watched)
-        for job in watched:
-            del job.watchers[client]
-            if job.client == client:
-                job.client = None
-                if may_return and job.returnable and job.accepted:
-                    self.leases.begin(job.token, self.clock())
-                elif not (job.detached and job.accepted):
-                    self.drop(job)
-
-    def drop(self, job: Job) -> None:
-        """Nobody wants the job any more."""
-        if self.kept.pop(job.id) or self.unreleased.pop(job.id, None) is not None:
-            self.forget(job)
-            return
-        sometimes("a client leaves with a job open")
-        job.complete = job.dropped = True
-        self.requests.forget(job)
-        self.stop(job)
-        self._dirty[job.id] = job
-
     def next_deadline(self) -> float | None:
         """When `expire` has something to do."""
         return min([*self._deadlines.next(), *self.leases.until.values(), *self.kept.deadlines()], default=None)
@@ -167,6 +142,17 @@ class JobBooks:
             self._again(job, attempt)
             return
         self._finish(job, attempt, result)
+
+    def settle_values(self, attempts: list[Attempt], results: list[Result]) -> None:
+        """Root tasks have ended with values."""
+        job = self.jobs[attempts[0].spec.job]
+        if {attempt.spec.job for attempt in attempts} != {job.id}:
+            for attempt, result in zip(attempts, results, strict=True):
+                self.settle(attempt, result)
+            return
+        for attempt in attempts:
+            del job.open[attempt.address]
+        self._note_ended(job, attempts, results)
 
     def lose(self, attempt: Attempt, loss: Loss) -> None:
         """A root task is lost: again, unless it was to blame too often or may run once only."""
@@ -274,18 +260,21 @@ class JobBooks:
         self.place(job, [fresh])
 
     def _finish(self, job: Job, attempt: Attempt, result: Result) -> None:
-        self.held.give(job.token, len(attempt.payload or b""))
         if job.timed_out and result.kind == OutcomeKind.CANCELLED:
             timeout = str(job.spec.options.timeout_s).encode()
             result = Result(result.address, OutcomeKind.TIMEOUT, result.duration_us, timeout)
         elif job.verdict and result.kind == OutcomeKind.CANCELLED:
             result = Result(result.address, OutcomeKind.CRASHED, result.duration_us, job.verdict)
-        if job.ended is None:
-            job.ended = []
-        job.ended.append((attempt.index, result))
-        self._dirty[job.id] = job
+        self._note_ended(job, [attempt], [result])
         if result.kind != OutcomeKind.VALUE:
             self.stop(job)
+
+    def _note_ended(self, job: Job, attempts: list[Attempt], results: list[Result]) -> None:
+        self.held.give(job.token, sum([len(attempt.payload or b"") for attempt in attempts]))
+        if job.ended is None:
+            job.ended = []
+        job.ended += zip([attempt.index for attempt in attempts], results, strict=True)
+        self._dirty[job.id] = job
 
     def stop(self, job: Job) -> None:
         """Nobody wants any more what is open of the job."""

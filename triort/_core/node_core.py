@@ -8,19 +8,20 @@ Work goes down on credit (`placement`), and up as far as the boss has asked for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from triort._core.attempts import Attempt, Result
 from triort._core.crash_budget import note_loss
 from triort._core.demand import grant_offers, pull_back, recall_from_worker
 from triort._core.directions import Direction as Direction
 from triort._core.draining import DrainDesk
+from triort._core.employee import Employee, distinct_name
 from triort._core.forgetting import Forgetting
 from triort._core.hops import Hops, Owner
 from triort._core.id_ranges import IdRanges
 from triort._core.links import Link, Loss, Send
 from triort._core.node_handlers import FROM_ABOVE, FROM_BELOW
-from triort._core.placement import Choose, Employee, Placement, distinct_name
+from triort._core.placement import Choose, Placement
 from triort._core.statuses import StatusDesk
 from triort._core.suspects import Suspects
 from triort._core.upstream import Upstream
@@ -174,11 +175,10 @@ class NodeCore:
 
     # -- tasks downwards -----------------------------------------------------------------------------------------
 
-    def schedule_tasks(self, tasks: Iterable[Attempt]) -> None:
+    def schedule_tasks(self, tasks: Sequence[Attempt]) -> None:
         """Schedule tasks between this node's employees; what nobody has credit for waits in the backlog."""
         backlog = self.backlog
-        for attempt in tasks:
-            backlog.add(attempt)
+        backlog.add_all(tasks)
         if self.drains.is_leaving:
             self.drains.hand_back()
         if not backlog:
@@ -194,7 +194,7 @@ class NodeCore:
         """Go through the tasks and assign each one to an employee: as many as there are idle workers."""
         return self.placement.assign(tasks, self.employees)
 
-    def send_up_or_schedule_tasks(self, tasks: Iterable[Attempt]) -> None:
+    def send_up_or_schedule_tasks(self, tasks: Sequence[Attempt]) -> None:
         """Schedule tasks from below here as far as workers are idle; send the rest up as far as the boss wants it."""
         self.schedule_tasks(tasks)
         while self.want_credit > 0 and self.boss is not None:

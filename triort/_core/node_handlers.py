@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from triort._core.attempts import Result
 from triort._core.demand import hand_over
 from triort._core.links import Link, Send
-from triort._core.unpacking import unpack_losses, unpack_tasks
+from triort._core.unpacking import close_outcomes, unpack_losses, unpack_tasks
 from triort._model.errors import ProtocolError
 from triort._model.ids import NODE_ID_LIMIT
 from triort._model.limits import bounded
@@ -82,13 +81,9 @@ def returned(node: NodeCore, link: Link, msg: Returned, payload: Sequence[bytes]
 
 
 def outcomes_from_below(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
-    link.batch_read = msg.batch
-    close, pass_result, measured = link.close, node.hops.pass_result, node.placement.measure
-    for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
-        attempt = close(address)
-        if attempt is not None:
-            measured(attempt.spec.function, duration)
-            pass_result(attempt, Result(address, kind, duration, part))
+    for attempts, results in close_outcomes(link, msg, payload):
+        node.placement.measure_all(attempts, results)
+        node.hops.pass_results(attempts, results)
     _note_rest(node, link)
     if node.backlog:
         node.schedule_tasks([])
@@ -101,10 +96,9 @@ def _note_rest(node: NodeCore, link: Link) -> None:
 
 
 def outcomes_from_above(node: NodeCore, link: Link, msg: Outcomes, payload: Sequence[bytes]) -> None:
-    link.batch_read = msg.batch
     node.upstream.heard(0, len(msg.addresses))
-    for address, kind, duration, part in zip(msg.addresses, msg.kinds, msg.durations_us, payload, strict=True):
-        node.send_result_down(Result(address, kind, duration, part))
+    for attempts, results in close_outcomes(link, msg, payload):
+        node.hops.pass_results(attempts, results)
 
 
 def lost(node: NodeCore, link: Link, msg: Lost, payload: Sequence[bytes]) -> None:

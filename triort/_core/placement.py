@@ -1,4 +1,4 @@
-"""Who gets which task: the books about employees, what functions cost, and the seed's rule with credit on top.
+"""Who gets which task: what functions cost, and the seed's rule with credit on top.
 
 Idle employees first, evenly and at random, those with more idle workers first; then those with the fewest tasks. An
 employee may be given more than it has idle workers only within its credit: about what keeps it busy over one round
@@ -24,17 +24,16 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-from triort._core.attempts import Attempt
+from triort._core.attempts import Attempt, Result
 from triort._core.backlog import Backlog, Source
-from triort._core.links import Link
+from triort._core.employee import Employee
 from triort._core.sharing import has_credit, queue_of, share_out
-from triort._model.ids import Address, Digest, owner_of
+from triort._model.ids import Digest
 from triort._model.limits import (
     CREDIT_PLENTY_US,
     CREDIT_TASKS_MAX,
     CREDIT_US,
     DURATION_WEIGHT,
-    OFFERS_MIN,
     STOCK_US,
 )
 from triort._model.marks import buggify
@@ -44,101 +43,6 @@ Choose = Callable[[str, int], int]
 """``choose(name, n)`` draws from ``range(n)``; the stable name lets a simulation hold or shrink each draw."""
 
 COSTS_MAX = 10_000
-
-
-@attrs.define(eq=False)
-class Employee:
-    """A manager or worker below: its link, its share of the ids, and what it is known to be doing."""
-
-    link: Link
-    name: str
-    kind: str
-    lower_id: int
-    upper_id: int
-    pid: int = 0
-    num_workers: int = 0
-    num_idle_workers: int = 0
-    num_own_tasks: int = 0
-    """Tasks below that were submitted there and have not left it, by its own account."""
-    backlog: int = 0
-    """Given tasks that have found no place below, by its own account."""
-    recalled: int = 0
-    """How many of these it was asked for and has not answered for."""
-    recalled_at: float = 0.0
-    wanted: int = 0
-    granted: int = 0
-    offer_window: int = OFFERS_MIN
-    granted_at: float = 0.0
-    stuck_until: float = 0.0
-    """Until when it gets nothing beyond its idle workers, for it is on a long task."""
-    running: str = ""
-    memory_bytes: int = 0
-    """What the worker's process had in memory when it was last looked at."""
-    is_extra: bool = False
-    """A worker for one suspect, in no count of workers; see `suspects`."""
-    waits: bool = False
-    """By the last word of the worker, all that it has waits for others."""
-    is_stalled: bool = False
-    """Whether its link has no connection at present: it gets nothing, and has no idle workers for all that is known."""
-    idle_before: int = 0
-    """How many it had when the connection broke."""
-    done: int = 0
-    mark: tuple[float, int] = (0.0, 0)
-    """When its rate was last asked for, and how many tasks it had done by then."""
-    endpoint: tuple[str, int] | None = None
-    """Where it listens, if this node has dialled it and does so again when it is lost."""
-    draining: bool = False
-    """Whether it is to leave: it gets no more tasks, counts in no capacity, and nobody takes its place."""
-    tasks_left: int | None = None
-    """How many more tasks the worker may be given before it is replaced; None: any number."""
-
-    @property
-    def num_tasks(self) -> int:
-        """Open tasks below it."""
-        return len(self.link.sent) + self.num_own_tasks
-
-    @property
-    def conn(self) -> object:
-        """The opaque link value."""
-        return self.link.conn
-
-    def owns(self, addresses: Sequence[Address]) -> bool:
-        """Whether the tasks were submitted by it, or below it. Nobody offers others: it would be under the address of a
-        task that others have, and an answer to the one would be taken for the other's."""
-        if not addresses:
-            return True
-        return self.lower_id <= owner_of(min(addresses)) and owner_of(max(addresses)) < self.upper_id
-
-    def set_idle(self, count: int) -> None:
-        """So many of its workers are idle; while its link has no connection, that is for later."""
-        if self.is_stalled:
-            self.idle_before = count
-        else:
-            self.num_idle_workers = count
-
-    def rest(self) -> None:
-        """All tasks of this worker have ended, so it is idle, and has read all results of those below them."""
-        self.link.has_read_results()
-        self.waits = True
-        self.stuck_until = 0.0
-        self.set_idle(self.num_workers)
-
-    def stall(self) -> None:
-        """Its link has lost the connection."""
-        if not self.is_stalled:
-            self.is_stalled = True
-            self.idle_before, self.num_idle_workers = self.num_idle_workers, 0
-
-    def recover(self) -> None:
-        """Its link has a connection again. Nothing was given to it meanwhile."""
-        if self.is_stalled:
-            self.is_stalled = False
-            self.num_idle_workers, self.idle_before = self.idle_before, 0
-
-    @property
-    def is_poor(self) -> bool:
-        """Whether it has offered nothing of the window that it has: it has only what it was given."""
-        return 0 < self.granted == self.wanted
 
 
 @attrs.define(eq=False)
@@ -154,16 +58,27 @@ class Placement:
     mean_us: float = 0.0
     """How long tasks of all functions hold their slots of late; 0 before the first."""
 
-    def measure(self, function: Digest, duration_us: int) -> None:
-        """A task of this function has held its slot for so long."""
-        self.mean_us += (DURATION_WEIGHT if self.mean_us else 1.0) * (max(duration_us, 1) - self.mean_us)
+    def measure_all(self, attempts: list[Attempt], results: list[Result]) -> None:
+        """These have ended."""
+        if len({attempt.spec.function for attempt in attempts}) == 1:
+            total_us = sum([result.duration_us for result in results])
+            self.measure(attempts[0].spec.function, total_us // len(results), len(results))
+        else:
+            for attempt, result in zip(attempts, results, strict=True):
+                self.measure(attempt.spec.function, result.duration_us)
+
+    def measure(self, function: Digest, duration_us: int, count: int = 1) -> None:
+        """So many tasks of this function have held their slots for so long, on average."""
+        duration_us = max(duration_us, 1)
+        weight = DURATION_WEIGHT if count == 1 else 1.0 - (1.0 - DURATION_WEIGHT) ** count
+        self.mean_us += (weight if self.mean_us else 1.0) * (duration_us - self.mean_us)
         cost = self.costs.get(function)
         if cost is None:
             if len(self.costs) >= COSTS_MAX:
                 self.costs.clear()
-            self.costs[function] = float(max(duration_us, 1))
+            self.costs[function] = float(duration_us)
         else:
-            self.costs[function] = cost + DURATION_WEIGHT * (max(duration_us, 1) - cost)
+            self.costs[function] = cost + weight * (duration_us - cost)
 
     def note_parent(self, function: Digest, depth: int) -> None:
         """A task of this function and depth has submitted one that has come here."""
@@ -194,7 +109,7 @@ class Placement:
         while rounds and position < len(tasks):
             for _, employee in rounds[: len(tasks) - position]:
                 cost_us = int(self.costs.get(tasks[position].spec.function, CREDIT_US)) or 1
-                self._give(tasks[position], employee, cost_us)
+                self._give([tasks[position]], employee, cost_us)
                 pairs.append((tasks[position], employee))
                 position += 1
             rounds = [(left - 1, employee) for left, employee in rounds if left > 1]
@@ -239,7 +154,7 @@ class Placement:
                 return
             _, tie, manager = fewest[0]
             (attempt,) = backlog.pop_run(1, is_held=is_held)
-            self._give(attempt, manager, int(cost) or 1)
+            self._give([attempt], manager, int(cost) or 1)
             spare = manager.num_tasks - manager.num_workers
             if spare < self.stock(manager.num_workers):
                 heapq.heapreplace(fewest, (spare / manager.num_workers, tie, manager))
@@ -266,30 +181,19 @@ class Placement:
             run = backlog.pop_run(min(sum(queue.room for queue in queues), len(backlog) - kept), is_held=is_held)
             start = 0
             for employee, share in zip(open_ones, share_out(queues, len(run), cost_us), strict=True):
-                for attempt in run[start : start + share]:
-                    self._give(attempt, employee, cost_us)
+                self._give(run[start : start + share], employee, cost_us)
                 start += share
 
     def _brings_work(self, spec: TaskSpec) -> bool:
         """Whether tasks of this kind submit others, as far as has been seen."""
         return (spec.function, spec.depth) in self.nesting and not buggify("what brings work is queued, too")
 
-    def _give(self, attempt: Attempt, employee: Employee, cost_us: int) -> None:
-        attempt.cost_us = cost_us
-        employee.link.place(attempt)
-        if employee.num_idle_workers:
-            employee.num_idle_workers -= 1
+    def _give(self, attempts: list[Attempt], employee: Employee, cost_us: int) -> None:
+        for attempt in attempts:
+            attempt.cost_us = cost_us
+        employee.link.place(*attempts)
+        employee.num_idle_workers = max(employee.num_idle_workers - len(attempts), 0)
         if employee.tasks_left is not None:
-            employee.tasks_left -= 1
+            employee.tasks_left -= len(attempts)
             if not employee.tasks_left:
                 self.spent.append(employee)
-
-
-def distinct_name(name: str, others: Sequence[Employee]) -> str:
-    """The name, with a number behind it if one of the others has it: there may be an ``m7473`` on each host."""
-    taken = {other.name for other in others}
-    number, distinct = 1, name
-    while distinct in taken:
-        number += 1
-        distinct = f"{name}-{number}"
-    return distinct

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
-from triort._core.attaching import retire
+from triort._core.attaching import drop, retire
 from triort._core.attempts import Result
 from triort._core.crash_budget import CrashBudget
 from triort._core.job import Job
@@ -137,14 +137,14 @@ def fail_ledger(books: JobBooks, reason: str) -> list[Send]:
         if job.client is not None:
             books.answer(job.client, JobRefused(job.request, problem))
         job.watchers.clear()
-        books.drop(job)
+        drop(books, job)
     for job in [job for job in books.jobs.values() if not job.accepted]:
         if not job.complete:  # what is to come of it is refused, with its last part
             books.requests.refused[job.token, job.request] = problem
         elif job.client is not None:
             books.answer(job.client, JobRefused(job.request, problem))
         job.watchers.clear()
-        books.drop(job)
+        drop(books, job)
     for job in starts:
         books.start(job)
     return [send for send in sends if getattr(send.message, "job", None) not in unheard]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from triort._core.attaching import attach, is_refused, is_repeated, release
+from triort._core.attaching import attach, drop_client, is_refused, is_repeated, release
 from triort._core.attempts import Attempt
 from triort._core.crash_budget import count_crash
 from triort._core.job import Job
@@ -98,7 +98,7 @@ class ServerCore(NodeCore):
         for it when it has not ended the link itself."""
         self.status_desk.drop(conn)
         self.drains.drop(conn)
-        self.jobs.drop_client(conn, may_return=bool(reason))
+        drop_client(self.jobs, conn, may_return=bool(reason))
         super().handle_disconnect(conn, blame, reason)
 
     def hear(self, msg: Print | Log | SystemError_ | Crashed, payload: Sequence[bytes] = ()) -> None:

@@ -20,8 +20,8 @@ from triort._model.limits import STATUS_ANSWER_S, STATUS_WAITING_MAX, bounded
 from triort._model.messages import NodeStatus, StatusReply, StatusRequest
 
 if TYPE_CHECKING:
+    from triort._core.employee import Employee
     from triort._core.node_core import NodeCore
-    from triort._core.placement import Employee
 
 
 RATE_MIN_S = 0.5

@@ -34,8 +34,8 @@ from triort._model.marks import sometimes
 from triort._model.messages import Shutdown
 
 if TYPE_CHECKING:
+    from triort._core.employee import Employee
     from triort._core.node_core import NodeCore
-    from triort._core.placement import Employee
 
 
 class Stage(enum.Enum):

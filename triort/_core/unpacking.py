@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from triort._core.attempts import Attempt
+from triort._core.attempts import Attempt, Result
 from triort._core.links import Link, Loss
 from triort._model.errors import ProtocolError
 from triort._model.ids import show_address
-from triort._model.messages import Lost, TaskBatch
+from triort._model.messages import Lost, Outcomes, TaskBatch
+from triort._model.outcomes import OutcomeKind
 
 
 def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: float) -> list[Attempt]:
@@ -19,14 +20,14 @@ def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: fl
         known = link.known.get(spec.job, ())
         if spec.function not in known or not all(digest in known for digest in spec.blobs):
             raise ProtocolError(f"{link.name} sent tasks without their blobs")
-    received = link.received
-    attempts = []
-    for address, index, payload in zip(message.addresses, message.spec_of, parts, strict=True):
-        if address in received:
-            raise ProtocolError(f"{link.name} sent task {show_address(address)} twice")
-        attempt = Attempt(address, message.specs[index], payload, link)
-        received[address] = attempt
-        attempts.append(attempt)
+    received, specs = link.received, message.specs
+    columns = zip(message.addresses, message.spec_of, parts, strict=True)
+    fresh = {address: Attempt(address, specs[index], payload, link) for address, index, payload in columns}
+    if len(fresh) < len(parts) or not fresh.keys().isdisjoint(received):
+        twice = next(a for i, a in enumerate(message.addresses) if a in received or a in message.addresses[:i])
+        raise ProtocolError(f"{link.name} sent task {show_address(twice)} twice")
+    received.update(fresh)
+    attempts = list(fresh.values())
     if link.below:
         _enter_parents(link, message, attempts)
     for index, seconds in message.seconds_left.items():
@@ -34,6 +35,28 @@ def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: fl
     for index in message.alone:
         attempts[index].alone = True
     return attempts
+
+
+def close_outcomes(
+    link: Link, message: Outcomes, parts: Sequence[bytes]
+) -> Iterator[tuple[list[Attempt], list[Result]]]:
+    """The attempts of which a peer tells the ends, which are closed with that, and their results: all at once if they
+    are values. Others may have consequences for those behind them, so each is closed when that before has been seen to.
+    """
+    link.batch_read = message.batch
+    results = list(map(Result, message.addresses, message.kinds, message.durations_us, parts))
+    if message.kinds.count(OutcomeKind.VALUE) < len(results):
+        for result in results:
+            attempt = link.close(result.address)
+            if attempt is not None:
+                yield [attempt], [result]
+        return
+    attempts = link.close_all(message.addresses)
+    known = [attempt for attempt in attempts if attempt is not None]
+    if len(known) < len(results):
+        results = [result for attempt, result in zip(attempts, results, strict=True) if attempt is not None]
+    if known:
+        yield known, results
 
 
 def unpack_losses(message: Lost, parts: Sequence[bytes]) -> list[Loss]:

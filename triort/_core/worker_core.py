@@ -114,7 +114,8 @@ class WorkerCore:
         if len(payload) > SMALL_OUTCOME_BYTES_MAX:
             self._large_until = self.now + LARGE_OUTCOME_S
         running.result = Result(running.attempt.address, kind, duration_us, payload)
-        self.release_slot(running)
+        if running.holds_slot:
+            self.release_slot(running)
         if not running.children:
             self._end(running)
             return
@@ -167,6 +168,11 @@ class WorkerCore:
             self._again(child)
             return
         self._settled(child, result)
+
+    def settle_values(self, attempts: list[Attempt], results: list[Result]) -> None:
+        """Children have ended with values."""
+        for attempt, result in zip(attempts, results, strict=True):
+            self.settle(attempt, result)
 
     def lose(self, attempt: Attempt, loss: Loss) -> None:
         """A child is lost: again, or the end."""

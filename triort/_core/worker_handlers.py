@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from triort._core.attempts import Result
-from triort._core.unpacking import unpack_losses, unpack_tasks
+from triort._core.unpacking import close_outcomes, unpack_losses, unpack_tasks
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -29,18 +28,12 @@ def blobs(core: WorkerCore, message: Blobs, parts: Sequence[bytes]) -> None:
 
 
 def submit(core: WorkerCore, message: Submit, parts: Sequence[bytes]) -> None:
-    for attempt in unpack_tasks(core.boss, message, parts, core.now):
-        core.backlog.add(attempt)
+    core.backlog.add_all(unpack_tasks(core.boss, message, parts, core.now))
 
 
 def outcomes(core: WorkerCore, message: Outcomes, parts: Sequence[bytes]) -> None:
-    core.boss.batch_read = message.batch
-    for address, kind, duration, part in zip(
-        message.addresses, message.kinds, message.durations_us, parts, strict=True
-    ):
-        attempt = core.boss.close(address)
-        if attempt is not None:
-            core.hops.pass_result(attempt, Result(address, kind, duration, part))
+    for attempts, results in close_outcomes(core.boss, message, parts):
+        core.hops.pass_results(attempts, results)
 
 
 def lost(core: WorkerCore, message: Lost, parts: Sequence[bytes]) -> None:

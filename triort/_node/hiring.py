@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import trio
 
+from triort._core.employee import Employee
 from triort._core.id_ranges import Range
 from triort._core.links import Link
 from triort._core.node_core import Direction
-from triort._core.placement import Employee
 from triort._core.pulse import Role
 from triort._core.stalls import note_stall
 from triort._model.errors import AccessError, ProtocolError, StartupError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from triort._core.placement import Employee
+from triort._core.employee import Employee
 from triort._core.suspects import Stage
 from triort._core.watch import Action, Glance, Watch
 from triort._model.ids import Address

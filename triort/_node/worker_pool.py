@@ -17,8 +17,8 @@ import attrs
 import trio
 
 from triort._core.directions import Direction
+from triort._core.employee import Employee
 from triort._core.links import Link, Loss
-from triort._core.placement import Employee
 from triort._core.restarts import Restarts
 from triort._core.suspects import Stage
 from triort._core.watch import Watch

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from triort._core.attempts import Attempt
+from triort._core.employee import Employee
 from triort._core.links import Link
 from triort._core.node_core import NodeCore
-from triort._core.placement import Employee
 from triort._core.worker_core import WorkerCore
 from triort._model.ids import show_address
 from triort._model.limits import FENCE_S, GRACE_S

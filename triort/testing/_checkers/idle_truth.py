@@ -5,8 +5,8 @@ At any time a manager has told its boss all that it knows of them itself.
 
 from __future__ import annotations
 
+from triort._core.employee import Employee
 from triort._core.node_core import NodeCore
-from triort._core.placement import Employee
 from triort.testing._checkers.books import other_end
 from triort.testing._run import Checker
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from triort._core.employee import Employee
 from triort._core.links import Link, Loss
 from triort._core.node_core import Direction, NodeCore
-from triort._core.placement import Employee
 from triort._core.restarts import Restarts
 from triort._core.server_core import ServerCore
 from triort._core.stalls import note_stall

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from triort._core.employee import Employee
 from triort._core.links import Loss
-from triort._core.placement import Employee
 from triort._core.watch import Action, Watch
 from triort._model.ids import Address
 from triort._model.limits import POKE_S, RESTART_DELAY_S
