@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -197,4 +197,20 @@ class Client:
 def _zip(iterables: tuple[Iterable[Any], ...]) -> payload.Calls:
     if not iterables:
         raise UsageError("map needs at least one iterable")
-    return list(zip(*iterables, strict=False))
+    return list(zip(*iterables, strict=False)) if len(iterables) > 1 else _Singles(list(iterables[0]))
+
+
+class _Singles(Sequence[tuple[Any, ...]]):
+    """Calls with one argument each: the tuples are made piece by piece, for all of them would hold up the first."""
+
+    __slots__ = ("_arguments",)
+
+    def __init__(self, arguments: list[Any]) -> None:
+        self._arguments = arguments
+
+    def __len__(self) -> int:
+        return len(self._arguments)
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self._arguments[index]
+        return [(argument,) for argument in found] if isinstance(index, slice) else (found,)

@@ -37,7 +37,7 @@ class Job:
     __slots__ = (
         "_arrived", "_cancelled", "_client", "_end_event", "_failure", "_feed", "_has", "_id", "_is_accepted",
         "_is_detached", "_is_ended", "_lost", "_name", "_news_event", "_num_done", "_on_end", "_refused", "_request",
-        "_results", "_single", "_submission",
+        "_results", "_single", "_submission", "_waiter",
     )  # fmt: skip
 
     def __init__(self, client: Client, name: str, num_items: int, *, single: bool, detached: bool = False) -> None:
@@ -62,6 +62,8 @@ class Job:
         self._is_accepted = False
         self._is_ended = False
         self._end_event: trio.Event | None = None
+        self._waiter: trio.lowlevel.Task | None = None
+        """Who has started the job and waits for its end."""
         self._news_event: trio.Event | None = None
         self._on_end: Callable[[], None] | None = None
         """Called at the end, in the session's loop, for who has too many jobs to wait for each."""
@@ -112,12 +114,20 @@ class Job:
         try:
             if self._feed is not None:
                 await self._feed.send_all()
-            await self._when_ended().wait()
+            if self._is_ended:
+                await trio.lowlevel.checkpoint()
+            else:  # not by an Event: that would be seven objects more for each of perhaps very many
+                self._waiter = trio.lowlevel.current_task()
+                await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
         except (trio.Cancelled, UsageError):  # the latter for an item that cannot be pickled
             self._cancel_nowait()
             with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
                 await self._when_ended().wait()
             raise
+
+    def _stop_waiting(self, raise_cancel: object) -> trio.lowlevel.Abort:
+        self._waiter = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     async def _next_batch(self) -> list[tuple[int, Any]]:
         """Results that have come since the last call; empty at the end. Raises as `result`, and `UsageError`."""
@@ -181,20 +191,20 @@ class Job:
             self._value()
 
     def _deposit(self, message: JobOutcomes, parts: Parts) -> None:
+        has, results, arrived, value = self._has, self._results, self._arrived or [], OutcomeKind.VALUE
         for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
-            if index >= len(self._has):
-                raise ProtocolError(f"the server tells of item {index} of a job of {len(self._has)}")
-            if self._has[index]:
+            if index >= len(has):
+                raise ProtocolError(f"the server tells of item {index} of a job of {len(has)}")
+            if has[index]:
                 continue
-            self._has[index] = True
+            has[index] = True
             self._num_done += 1
-            if kind == OutcomeKind.VALUE:
-                self._results[index] = part
-                if self._arrived is None:
-                    self._arrived = []
-                self._arrived.append(index)
+            if kind == value:
+                results[index] = part
+                arrived.append(index)
             elif self._failure is None or self._failure[0] == OutcomeKind.CANCELLED != kind:
                 self._failure = (kind, part)
+        self._arrived = arrived
         self._tell()
 
     @property
@@ -209,6 +219,9 @@ class Job:
 
     def _end(self) -> None:
         self._is_ended = True
+        if self._waiter is not None:
+            trio.lowlevel.reschedule(self._waiter)
+            self._waiter = None
         if self._end_event is not None:
             self._end_event.set()
         self._tell()

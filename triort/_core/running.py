@@ -12,12 +12,15 @@ from triort._model.ids import Address
 
 
 class Running(msgspec.Struct, eq=False):
-    """A task that has started here. ``handle`` is the node's: how to stop or resume it."""
+    """A task that has started here."""
 
     attempt: Attempt
     root: Address
     """The nearest ancestor, or the task itself, that the boss has given to this worker: what the boss knows of it."""
     handle: Any = None
+    """The node's: how to stop or resume it."""
+    function: Any = None
+    """The node's: what is called, once it is loaded."""
     started_ns: int = 0
     """When, on the node's clock."""
     holds_slot: bool = True

@@ -115,7 +115,8 @@ class WorkerCore:
             self._large_until = self.now + LARGE_OUTCOME_S
         running.result = Result(running.attempt.address, kind, duration_us, payload)
         if running.holds_slot:
-            self.release_slot(running)
+            running.holds_slot = False
+            self.occupied -= 1
         if not running.children:
             self._end(running)
             return

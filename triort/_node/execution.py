@@ -15,7 +15,7 @@ import trio
 
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
-from triort._model.limits import FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
+from triort._model.limits import FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import BOUNDARY, AsyncCall, AsyncTask, AsyncTasks, awaited
 from triort._node.functions import Function
@@ -42,6 +42,8 @@ class Execution:
         self.sync_tasks = SyncTasks(self._run_batch)
         self.async_tasks = AsyncTasks(self)
         self._until_ns = 0
+        self.has_rested = True
+        """Whether the worker had nothing to do before what it does now."""
         self._next_sync: Running | None = None
         """A started task whose turn it is, left to the worker's loop."""
         self._to_spawn: list[AsyncCall] = []
@@ -55,8 +57,10 @@ class Execution:
         return bool(self.sync_tasks.resumable or self._next_sync or (core.backlog and not core.occupied))
 
     def begin_slice(self) -> None:
-        """From now on tasks may run for `FLUSH_US`, before the worker's loop is to look."""
-        self._until_ns = self._clock_ns() + FLUSH_US * 1000
+        """From now on tasks may run for `FLUSH_US`, before the worker's loop is to look; not as long in the first slice
+        after a rest, for somebody may wait for the first result."""
+        self._until_ns = self._clock_ns() + (FIRST_FLUSH_US if self.has_rested else FLUSH_US) * 1000
+        self.has_rested = False
 
     @property
     def is_slice_over(self) -> bool:
@@ -138,6 +142,7 @@ class Execution:
         try:
             if function is None:
                 function = worker.functions.load(attempt)
+            running.function = function
             args, kwargs = worker.functions.load_call(attempt)
         except BaseException as exc:  # the user's modules and classes run here: anything may come
             failure = payload.dump_failure(exc)
@@ -202,7 +207,7 @@ class Execution:
         """A started task has its outcome; its code has left the CPU."""
         worker = self.worker
         took_ns = self._clock_ns() - running.started_ns - running.waited_ns
-        function = worker.functions.known(running.attempt.spec.function)
+        function = running.function
         if function is not None:
             function.cost_ns = took_ns if not function.cost_ns else 0.8 * function.cost_ns + 0.2 * took_ns
         worker.output.end_task(running)

@@ -125,7 +125,7 @@ class Worker:
         deadline = self.core.next_deadline()
         with trio.CancelScope(deadline=float("inf") if deadline is None else deadline) as self._sleep:
             await self.conn.wait_mail()
-        self._sleep = None
+        self._sleep, self.execution.has_rested = None, True
 
     def wake(self) -> None:
         """Something here has changed the books: the loop is to look again. From sync tasks, to which trio is hidden,

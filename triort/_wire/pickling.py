@@ -105,7 +105,7 @@ def _keep_small(buffer: pickle.PickleBuffer) -> bool:
 
 def _is_unsafe(data: bytes) -> bool:
     """Whether a plain pickle means something else elsewhere."""
-    return data.find(_END_OF_MAINS) >= 0 or _modules_by_value()  # `in` would first see whether it is an int
+    return data.find(_END_OF_MAINS) >= 0 or _modules_by_value()  # `in` would look for an int first
 
 
 def _modules_by_value() -> bool:
