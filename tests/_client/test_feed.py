@@ -1,5 +1,6 @@
 """Large maps go to the server in pieces: results come early, and what goes wrong late still ends the job."""
 
+import itertools
 import threading
 
 import pytest
@@ -51,6 +52,15 @@ async def test_the_first_result_does_not_wait_for_the_last_argument(client):
 async def test_a_map_gives_all_values_in_order(client, progress):
     assert await client.map(jobs.square, range(MANY), progress=progress) == [number * number for number in range(MANY)]
     assert await client.map(jobs.square, [], progress=progress) == []
+
+
+async def test_a_map_takes_any_iterables_and_ends_with_the_shortest(client):
+    expected = [number * number for number in range(700)]
+    for items in (range(700), iter(range(700)), dict.fromkeys(range(700)), (number for number in range(700))):
+        assert await client.map(jobs.square, items) == expected
+    assert await client.map(pow, itertools.count(), [2] * 700) == expected
+    with pytest.raises(triort.UsageError, match="map needs at least one iterable"):
+        await client.map(jobs.square)
 
 
 async def test_an_argument_that_cannot_be_pickled_ends_a_map_that_has_begun(client):

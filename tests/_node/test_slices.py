@@ -1,0 +1,54 @@
+"""For how long a worker runs tasks before its loop looks: not long after a rest, for somebody waits for the first."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from triort._model.limits import FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US
+from triort._node.execution import Execution
+
+
+class Desk:
+    """What of a worker an execution asks for the end of a slice."""
+
+    def __init__(self) -> None:
+        self.now_us = 0
+        self.results = 0
+        self.core = SimpleNamespace(events=[])
+
+    def clock_ns(self) -> int:
+        return self.now_us * 1000
+
+
+def make() -> tuple[Desk, Execution]:
+    desk = Desk()
+    stand_in: Any = desk
+    return desk, Execution(stand_in)
+
+
+def lasts(desk: Desk, execution: Execution) -> int:
+    """After how many µs a slice that begins now is over."""
+    execution.begin_slice()
+    start = desk.now_us
+    while not execution.is_slice_over:
+        desk.now_us += 1
+    return desk.now_us - start
+
+
+def test_the_first_slice_after_a_rest_is_short_and_those_after_it_are_not() -> None:
+    desk, execution = make()
+    assert [lasts(desk, execution) for _ in range(3)] == [FIRST_FLUSH_US + 1, FLUSH_US + 1, FLUSH_US + 1]
+    execution.has_rested = True
+    assert [lasts(desk, execution) for _ in range(2)] == [FIRST_FLUSH_US + 1, FLUSH_US + 1]
+
+
+def test_a_slice_is_over_when_many_results_wait_or_there_is_something_to_be_done() -> None:
+    desk, execution = make()
+    execution.begin_slice()
+    assert not execution.is_slice_over
+    desk.results = FLUSH_RESULTS_MAX
+    assert execution.is_slice_over
+    desk.results = 0
+    desk.core.events.append("a stop")
+    assert execution.is_slice_over
