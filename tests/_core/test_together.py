@@ -152,6 +152,27 @@ def test_tasks_that_are_added_together_wait_where_they_would_alone(kind: str) ->
     assert backlogs[0] == backlogs[1]
 
 
+@pytest.mark.parametrize("source", list(Source))
+def test_tasks_that_are_taken_together_leave_as_others_do(source: Source) -> None:
+    boss, workers, backlog = Link("boss", "boss", below=False), (Link("a", "a"), Link("b", "b")), Backlog()
+    origins: dict[Source, list[Link | None]] = {Source.GIVEN: [boss], Source.OWN: [None], Source.OFFERED: [*workers]}
+    attempts = [make_attempt(number, origin=origins[source][number % len(origins[source])]) for number in range(6)]
+    for attempt in attempts:
+        backlog.add(attempt)
+    backlog.remove(attempts[1])
+    for link in (boss, *workers):
+        link.is_touched = False
+    assert backlog.pop_run(0, is_held=False) == []
+    taken = backlog.pop_run(3, is_held=False)
+    assert taken == [attempts[0], attempts[2], attempts[3]]
+    assert not any(attempt.queued for attempt in taken)
+    assert (len(backlog), backlog.count(source)) == (2, 2)
+    assert boss.waiting == (2 if source is Source.GIVEN else 0)
+    is_offered = source is Source.OFFERED
+    assert [(link.waiting, link.is_touched) for link in workers] == [(int(is_offered), is_offered)] * 2
+    assert backlog.pop_run(9, is_held=False) == attempts[4:]
+
+
 # -- jobs ----------------------------------------------------------------------------------------------------------
 
 

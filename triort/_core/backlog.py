@@ -161,9 +161,21 @@ class Backlog:
             else:
                 break
             bucket.popleft()
-        for attempt in run:
-            self._leave(attempt)
+        if run:
+            self._leave_together(run, rank[2])
         return run
+
+    def _leave_together(self, run: list[Attempt], source: int) -> None:
+        if source == Source.OFFERED:  # by several employees
+            for attempt in run:
+                self._leave(attempt)
+            return
+        for attempt in run:
+            attempt.queued = False
+        self._count -= len(run)
+        self._counts[source] -= len(run)
+        if (origin := run[0].origin) is not None:
+            origin.waiting -= len(run)
 
     def _rank_of(self, is_held: bool) -> Rank | None:
         return self._held_rank() if is_held else self._next_rank()

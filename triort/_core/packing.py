@@ -93,7 +93,7 @@ def _pack_batch(
     message = kind(link.batch_sent, specs, addresses, spec_of, sizes, left, parents, alone)
     outbox.append(Send(link.conn, message, parts))
     if kind is Submit and link.below:
-        link.unread[link.batch_sent] = [len(tasks), sum(attempt.cost_us for attempt in tasks)]
+        link.unread[link.batch_sent] = [len(tasks), sum([attempt.cost_us for attempt in tasks])]
     for attempt in tasks:
         attempt.batch = link.batch_sent
         if attempt.origin is not None:
@@ -140,12 +140,14 @@ def batched(items: list[Item], size_max: int) -> list[list[Item]]:
 
 def spec_columns(tasks: Sequence[Attempt]) -> tuple[list[TaskSpec], list[int]]:
     """The specs of the first tasks, as many as fit into a header, and which of them each task has."""
+    of_all = [attempt.spec for attempt in tasks]
+    if of_all.count(of_all[0]) == len(of_all):
+        return of_all[:1], [0] * len(of_all)
     positions: dict[int, int] = {}
     specs: list[TaskSpec] = []
     spec_of: list[int] = []
     size = 0
-    for attempt in tasks:
-        spec = attempt.spec
+    for spec in of_all:
         position = positions.get(id(spec))
         if position is None:
             if not specs or spec != specs[-1]:
