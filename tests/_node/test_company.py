@@ -23,9 +23,9 @@ async def node(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Server, S
     server, steps = Server([], None), []
     step = server._step
 
-    def note(events: list[Event]) -> None:
+    def note(events: list[Event], now: float) -> None:
         steps.append((trio.lowlevel.current_task().name.rpartition(".")[2], len(events)))
-        step(events)
+        step(events, now)
 
     monkeypatch.setattr(server, "_step", note)
     async with trio.open_nursery() as nursery:

@@ -49,7 +49,7 @@ class Badge(enum.Enum):
     CLIENT = "client"
 
 
-class Place(enum.Enum):
+class Place(enum.StrEnum):
     """What the peer is on a link, seen from this side."""
 
     BOSS = "boss"

@@ -167,14 +167,15 @@ class ServerBase(NodeCore):
         """The one task that owns the books; returns when `running` is false."""
         try:
             while self.running:
-                self._step(await self.sel.get_all())
+                events = await self.sel.get_all()
+                self._step(events, self.machine.now())
         finally:
             self.ended.set()
 
     def _take(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         """Mail has come: it goes to the scheduler, or, to save it the turn, is handled here and now."""
-        if self.sel.is_awaited and self.machine.now() - self.now >= COMPANY_S:
-            self._step([(self._on_mail, (conn, direction, mail))])
+        if self.sel.is_awaited and (now := self.machine.now()) - self.now >= COMPANY_S:
+            self._step([(self._on_mail, (conn, direction, mail))], now)
             if not self.running:
                 self.sel.wake()
         else:
@@ -184,9 +185,9 @@ class ServerBase(NodeCore):
         """Mail has come: it goes to the scheduler."""
         self.sel.put_nowait(self._on_mail, conn, direction, mail)
 
-    def _step(self, events: list[Event]) -> None:
+    def _step(self, events: list[Event], now: float) -> None:
         """Handle a batch of events, and send what follows from it. No checkpoint."""
-        self.now = self.machine.now()
+        self.now = now
         for call, args in events:
             call(*args)
         self._perform(self.flush())

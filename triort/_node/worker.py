@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -62,8 +62,7 @@ class Worker:
         self.clock_offset = 0.0
         self._mail_read = 0
         self.results = self.done = self._steps = 0
-        self._sleep: trio.CancelScope | None = None
-        self._woken = False
+        self._sleeps = self._woken = False
         self._token: trio.lowlevel.TrioToken | None = None
 
     async def run(self) -> None:
@@ -123,16 +122,17 @@ class Worker:
     async def _sleep_until_mail(self) -> None:
         """It is left where it is: a task may have the CPU before this loop does, and is to see it."""
         deadline = self.core.next_deadline()
-        with trio.CancelScope(deadline=float("inf") if deadline is None else deadline) as self._sleep:
+        self._sleeps = True
+        with nullcontext() if deadline is None else trio.CancelScope(deadline=deadline):
             await self.conn.wait_mail()
-        self._sleep, self.execution.has_rested = None, True
+        self._sleeps, self.execution.has_rested = False, True
 
     def wake(self) -> None:
         """Something here has changed the books: the loop is to look again. From sync tasks, to which trio is hidden,
         it cannot be woken; who runs them does that afterwards."""
         self._woken = True
-        if self._sleep is not None and not self.sync_tasks.is_running:
-            self._sleep.cancel()
+        if self._sleeps and not self.sync_tasks.is_running:
+            self.conn.stop_waiting()
 
     def go_on(self) -> None:
         """A task waits: start the next one, or tell the boss what has come of it. Called in a trio task of ours."""

@@ -61,6 +61,9 @@ class LocalConnection(Connection, Protocol):
         """Wait until `receive_nowait` has something to return or to raise, and take nothing. So whoever asks for it
         sees all that has arrived, also while this wait is on its way back to its caller. A checkpoint."""
 
+    def stop_waiting(self) -> None:
+        """End a `wait_mail`, if there is one, though nothing has arrived."""
+
 
 class RawConnection(Connection, Protocol):
     """A connection that a session may stand on: it tells what has gone out, and gives back what has not."""

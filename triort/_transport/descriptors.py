@@ -16,6 +16,7 @@ from triort._wire.shared import Shared
 _SIZE = array.array("i").itemsize
 _ROOM_FOR_TWO = socket.CMSG_LEN(2 * _SIZE)
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_CUT_OFF = int(socket.MSG_CTRUNC)
 _NOT_LENT = frozenset({errno.ETOOMANYREFS, errno.EPERM, errno.EINVAL})
 
 
@@ -43,6 +44,6 @@ def receive_with_loans(sock: socket.socket, size_max: int, room: memoryview) -> 
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             lent += [Shared(fd, 0) for fd in array.array("i", content[: len(content) // _SIZE * _SIZE])]
-    if flags & socket.MSG_CTRUNC and len(lent) < 2:
+    if flags & _CUT_OFF and len(lent) < 2:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     return data, lent

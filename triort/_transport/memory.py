@@ -149,6 +149,10 @@ class MemoryConnection:
         else:
             await self._wait_news()
 
+    def stop_waiting(self) -> None:
+        """End a `wait_mail`, if there is one, though nothing has arrived."""
+        self._tell()
+
     async def _wait_news(self) -> None:
         if self._reader is not None:
             raise trio.BusyResourceError(f"another task receives from {self.name} already")

@@ -6,10 +6,8 @@ waits until there is room, and sleeps at all other times. A flush stops after `F
 the writer, so that a fast reader of much bulk does not keep the loop.
 
 **Signal handlers.** A worker's handler flushes and receives here while trio is interrupted at any place. So these two
-touch trio in one way only: `TrioToken.run_sync_soon`, which may be called from anywhere, to wake the writer when the
-socket is full. The callback runs in trio's loop, when the writer is either asleep (it is woken) or has yet to look at
-the flag (it finds it set); so no wakeup is lost between its look and its sleep. What a handler must not do is to
-interrupt a call on the same connection: its owner has a flag for that.
+touch trio in one way only: `TrioToken.run_sync_soon`, which may be called from anywhere, to wake a writer that sleeps
+when the socket is full, or has yet to look at the flag. A handler must not interrupt a call on the same connection.
 
 **How it ends.** The peer's close is `trio.EndOfChannel` after all that it has sent, `trio.BrokenResourceError` if that
 ends inside a message. A failed send says nothing: the reader will see the same later. Each end is remembered.
@@ -136,10 +134,8 @@ class SocketConnection:
         await trio.lowlevel.checkpoint()
         while not self._is_closed and not self._is_broken:
             if self._is_full:
-                try:
+                with contextlib.suppress(trio.ClosedResourceError):  # this end has closed, or a reader's wait was ended
                     await trio.lowlevel.wait_writable(self._sock)
-                except trio.ClosedResourceError:
-                    return
                 self.flush_nowait()
             else:
                 self._wakeup = trio.Event()
@@ -174,12 +170,10 @@ class SocketConnection:
             self._forget_sent(sent)
 
     def _forget_sent(self, sent: int) -> None:
-        for done, buffer in enumerate(self._encoded):
-            if sent < len(buffer):
-                self._encoded = [memoryview(buffer)[sent:], *self._encoded[done + 1 :]]
-                return
-            sent -= len(buffer)
-        self._encoded = []
+        while self._encoded and sent >= len(self._encoded[0]):
+            sent -= len(self._encoded.pop(0))
+        if sent:
+            self._encoded[0] = memoryview(self._encoded[0])[sent:]
 
     def _wake_writer(self) -> None:
         if self._token is not None:
@@ -223,7 +217,13 @@ class SocketConnection:
 
     async def wait_mail(self) -> None:
         """Wait until there is something to read, or the link has ended; takes nothing. A checkpoint. Not over TLS."""
-        await trio.lowlevel.wait_readable(self._sock)
+        with contextlib.suppress(trio.ClosedResourceError):  # the next receive tells, if that is so
+            await trio.lowlevel.wait_readable(self._sock)
+
+    def stop_waiting(self) -> None:
+        """End a `wait_mail`, if there is one, though nothing has arrived."""
+        if not self._is_closed:
+            trio.lowlevel.notify_closing(self._sock)  # a cancel scope around each wait would be dearer than the wait
 
     def receive_nowait(self) -> list[Received]:
         """All messages that have arrived, up to a bound; empty when there are none. Raises as `receive` does, once

@@ -25,6 +25,8 @@ from triort._wire.pile import Pile
 from triort._wire.shared import Shared
 
 _FAULT_CHARS_MAX = 200
+_LONE = frozenset((Chunk, Loan))
+"""What stands alone in its frame."""
 
 _decoder: msgspec.msgpack.Decoder[list[Message]] = msgspec.msgpack.Decoder(list[AnyMessage])
 
@@ -167,7 +169,10 @@ class FrameParser:
         if not 0 < len(messages) <= MESSAGES_PER_FRAME_MAX:
             raise ProtocolError(f"a frame of {len(messages)} messages, 1 to {MESSAGES_PER_FRAME_MAX} are allowed")
         inline = from_pieces = 0
+        lone: type[Message] | None = None
         for message in messages:
+            if type(message) in _LONE:
+                lone = type(message)
             there, ahead = _announced(message)
             inline += there
             from_pieces += ahead
@@ -176,12 +181,12 @@ class FrameParser:
         if from_pieces and from_pieces != self._pieces.size:
             raise ProtocolError(f"{from_pieces} bytes taken from pieces of {self._pieces.size}")
         self._messages = messages
-        if any(isinstance(message, Chunk) for message in messages):
-            self._expect_piece()
-        elif any(isinstance(message, Loan) for message in messages):
-            self._take_loan(messages[0])
-        else:
+        if lone is None:
             self._expect(_Stage.PAYLOAD, self._payload)
+        elif lone is Chunk:
+            self._expect_piece()
+        else:
+            self._take_loan(messages[0])
 
     def _take_loan(self, message: Message) -> None:
         if len(self._messages) > 1 or not isinstance(message, Loan):
