@@ -11,7 +11,7 @@ from triort._core.attempts import Attempt, Result
 from triort._model.ids import Address
 
 
-class Running(msgspec.Struct, eq=False):
+class Running(msgspec.Struct, eq=False, weakref=True):
     """A task that has started here."""
 
     attempt: Attempt
