@@ -67,8 +67,8 @@ class Disk:
                             detached)  # fmt: skip
         if is_repeated(self.books, "client", message) or is_refused(self.books, "client", message):
             return False
-        self.books.open_job("client", message)
-        self.books.add_items("client", message, parts, blobs)
+        job = self.books.open_job("client", message)
+        self.books.add_items(job, message, parts, blobs)
         return True
 
     def end(self, kind: int = VALUE) -> None:

@@ -20,8 +20,8 @@ class DetachedDesk(Desk):
         """A detached job of the client."""
         parts = [b"%d" % number for number in range(items)]
         message = SubmitJob(request, make_spec(**opts), 0, last, [len(part) for part in parts], single, True)
-        self.books.open_job("client", message)
-        self.books.add_items("client", message, parts)
+        job = self.books.open_job("client", message)
+        self.books.add_items(job, message, parts)
 
     def attach(self, client: str = "other", request: int = 7, job: int = JOB) -> list[tuple[object, Message]]:
         attach(self.books, client, AttachJob(request, JobId(job)))

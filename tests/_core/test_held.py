@@ -30,8 +30,8 @@ class Counter(Desk):
         message = SubmitJob(request, make_spec(**options), 0, last, list(sizes))
         if is_refused(self.books, client, message):
             return False
-        self.books.open_job(client, message)
-        self.books.add_items(client, message, [bytes(size) for size in sizes])
+        job = self.books.open_job(client, message)
+        self.books.add_items(job, message, [bytes(size) for size in sizes])
         return True
 
 
@@ -90,8 +90,8 @@ def test_what_has_ended_makes_room_and_what_is_run_again_does_not(desk: Counter)
 
 def test_a_function_is_held_until_its_job_has_ended(desk: Counter) -> None:
     message = SubmitJob(1, make_spec(), 1, True, [100, 10])
-    desk.books.open_job("client", message)
-    desk.books.add_items("client", message, [bytes(10)], [bytes(100)])
+    job = desk.books.open_job("client", message)
+    desk.books.add_items(job, message, [bytes(10)], [bytes(100)])
     desk.end()
     assert desk.books.held.total == 100
     desk.told()

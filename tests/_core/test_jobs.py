@@ -42,8 +42,8 @@ class Desk:
         parts = [b"%d" % number for number in range(items)]
         sizes = [len(part) for part in parts]
         message = SubmitJob(request, make_spec(**options), 0, last, sizes, False, detached)
-        self.books.open_job("client", message)
-        self.books.add_items("client", message, parts)
+        job = self.books.open_job("client", message)
+        self.books.add_items(job, message, parts)
 
     def end(self, kind: int = VALUE) -> None:
         attempt = self.placed.pop(0)

@@ -72,19 +72,16 @@ class JobBooks:
         """Tell a client, in order with all else that it is told."""
         self._answers.append(Send(client, message, parts))
 
-    def open_job(self, client: object, message: SubmitJob) -> JobId:
+    def open_job(self, client: object, message: SubmitJob) -> Job:
         """The job that the message is about: a new one, unless it adds items to an open one."""
         job = self.requests.find(client, message.request)
         if job is None:
             job = self._open(client, message)
             self.requests.enter(job, client, message.request)
-        return job.id
+        return job
 
-    def add_items(
-        self, client: object, message: SubmitJob, parts: Sequence[bytes], blobs: Sequence[bytes] = ()
-    ) -> None:
+    def add_items(self, job: Job, message: SubmitJob, parts: Sequence[bytes], blobs: Sequence[bytes] = ()) -> None:
         """The client has sent items of a job; ``parts`` are their payloads."""
-        job = self.requests.jobs[self.requests.token_of(client), message.request]
         if job.complete:
             raise ProtocolError("a job got items after its last ones")
         size, blob_bytes = sum(map(len, parts)), sum(map(len, blobs))
@@ -120,6 +117,8 @@ class JobBooks:
 
     def expire(self) -> None:
         """Time has passed: jobs beyond their deadline are stopped, and those that were kept long enough forgotten."""
+        if not (self._deadlines or self.kept.jobs or self.leases.until):
+            return  # as mostly, and this is asked after each batch of events
         for job in [self.jobs[job_id] for job_id in self._deadlines.pop_due(self.clock())]:
             job.timed_out = job.timed_out or not job.cancelled
             self.stop(job)

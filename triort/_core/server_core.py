@@ -84,14 +84,14 @@ class ServerCore(NodeCore):
         digests = (msg.spec.function, *msg.spec.blobs)
         if msg.blobs not in (0, len(digests)) or msg.blobs > len(payload):
             raise ProtocolError(f"a job came with {msg.blobs} blobs for {len(digests)} digests")
-        job_id = self.jobs.open_job(conn, msg)
-        if msg.blobs and job_id in self.hops.blobs:
+        job = self.jobs.open_job(conn, msg)
+        if msg.blobs and job.id in self.hops.blobs:
             raise ProtocolError("a job's blobs come with its first items only")
         if msg.blobs:
-            self.hops.blobs[job_id] = dict(zip(digests, payload, strict=False))
-        elif job_id not in self.hops.blobs:
+            self.hops.blobs[job.id] = dict(zip(digests, payload, strict=False))
+        elif job.id not in self.hops.blobs:
             raise ProtocolError("a job came without its function")
-        self.jobs.add_items(conn, msg, payload[msg.blobs :], payload[: msg.blobs])
+        self.jobs.add_items(job, msg, payload[msg.blobs :], payload[: msg.blobs])
 
     def handle_disconnect(self, conn: object, blame: Loss | None = None, reason: str = "") -> None:
         """Remove ``conn`` from the server: an employee's work is done elsewhere, a client's jobs are cancelled, or wait
