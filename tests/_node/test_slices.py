@@ -1,11 +1,11 @@
-"""For how long a worker runs tasks before its loop looks: not long after a rest, for somebody waits for the first."""
+"""For how long a worker runs tasks before its loop looks: not long after a rest, if many wait, for the first result."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
-from triort._model.limits import FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US
+from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US
 from triort._node.execution import Execution
 
 
@@ -15,7 +15,7 @@ class Desk:
     def __init__(self) -> None:
         self.now_us = 0
         self.results = 0
-        self.core = SimpleNamespace(events=[])
+        self.core = SimpleNamespace(events=[], backlog=range(FEW_TASKS + 1))
 
     def clock_ns(self) -> int:
         return self.now_us * 1000
@@ -41,6 +41,9 @@ def test_the_first_slice_after_a_rest_is_short_and_those_after_it_are_not() -> N
     assert [lasts(desk, execution) for _ in range(3)] == [FIRST_FLUSH_US + 1, FLUSH_US + 1, FLUSH_US + 1]
     execution.has_rested = True
     assert [lasts(desk, execution) for _ in range(2)] == [FIRST_FLUSH_US + 1, FLUSH_US + 1]
+    execution.has_rested = True
+    desk.core.backlog = range(FEW_TASKS)
+    assert [lasts(desk, execution) for _ in range(2)] == [FLUSH_US + 1, FLUSH_US + 1]
 
 
 def test_a_slice_is_over_when_many_results_wait_or_there_is_something_to_be_done() -> None:

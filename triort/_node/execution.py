@@ -15,7 +15,7 @@ import trio
 
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
-from triort._model.limits import FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
+from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import BOUNDARY, AsyncCall, AsyncTask, AsyncTasks, awaited
 from triort._node.functions import Function
@@ -58,8 +58,9 @@ class Execution:
 
     def begin_slice(self) -> None:
         """From now on tasks may run for `FLUSH_US`, before the worker's loop is to look; not as long in the first slice
-        after a rest, for somebody may wait for the first result."""
-        self._until_ns = self._clock_ns() + (FIRST_FLUSH_US if self.has_rested else FLUSH_US) * 1000
+        after a rest, for somebody may wait for the first of many results. That of few is there soon anyway."""
+        is_short = self.has_rested and len(self.worker.core.backlog) > FEW_TASKS
+        self._until_ns = self._clock_ns() + (FIRST_FLUSH_US if is_short else FLUSH_US) * 1000
         self.has_rested = False
 
     @property
