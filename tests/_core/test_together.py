@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests._core.makers import FN, JOB, Node, blobs, make_attempt, make_spec, outcomes, submit
+from tests._core.makers import FN, JOB, Node, blobs, make_attempt, make_spec, outcomes, own, submit
 from tests._core.test_jobs import Desk, ended
 from triort._core.attempts import Attempt, Result
 from triort._core.backlog import Backlog, Source
@@ -17,11 +19,11 @@ from triort._core.unpacking import close_outcomes, unpack_tasks
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest, JobId
 from triort._model.limits import CREDIT_US
-from triort._model.messages import JobEnded, JobOutcomes, Options, Outcomes, SubmitJob, TaskSpec
+from triort._model.messages import Cancel, JobEnded, JobOutcomes, Options, Outcomes, Submit, SubmitJob, TaskSpec
 from triort._model.outcomes import OutcomeKind
 
 OTHER = Digest(b"other")
-VALUE, ERROR, CANCELLED = (int(kind) for kind in (OutcomeKind.VALUE, OutcomeKind.ERROR, OutcomeKind.CANCELLED))
+VALUE, ERROR, CRASHED = (int(kind) for kind in (OutcomeKind.VALUE, OutcomeKind.ERROR, OutcomeKind.CRASHED))
 
 
 # -- the links -----------------------------------------------------------------------------------------------------
@@ -194,26 +196,59 @@ def test_values_of_one_job_and_of_several_are_told_alike() -> None:
     assert desk.is_empty()
 
 
+class ServerNode(Node):
+    """A server's core with one employee."""
+
+    core: ServerCore
+
+    def __init__(self) -> None:
+        self.core = ServerCore(choose=lambda name, n: 0)
+        self.core.placement.costs[FN] = CREDIT_US // 10
+        self.hire("w0", 0)
+
+
+def submit_job(node: ServerNode, items: int, **options: Any) -> list[Link]:
+    """A client submits a job; returns the links of the employees."""
+    node.core.hops.blobs.clear()
+    spec = TaskSpec(JobId(0), FN, "work", 0, Options(**options))
+    message = SubmitJob(1, spec, 1, True, [4, *[1] * items], False)
+    parts = [b"code", *(b"%d" % number for number in range(items))]
+    node.core.handle_message(message, Direction.CLIENT, "client", parts)
+    node.sent()
+    return [employee.link for employee in node.core.employees]
+
+
 def test_an_item_that_failed_cancels_those_behind_it_in_the_same_message_only_if_they_have_not_ended() -> None:
     """What comes with an error is closed one by one."""
-    server = ServerCore(choose=lambda name, n: 0)
-    node = Node.__new__(Node)
-    node.core = server
-    node.hire("w", 0)
-    server.hops.blobs.clear()
-    server.placement.costs[FN] = CREDIT_US // 10
-    spec = TaskSpec(JobId(0), FN, "work", 0, Options())
-    message = SubmitJob(1, spec, 1, True, [4, 1, 1, 1, 1], False)
-    server.handle_message(message, Direction.CLIENT, "client", [b"code", b"0", b"1", b"2", b"3"])
-    node.sent()
-    link = node.link("w")
+    node = ServerNode()
+    (link,) = submit_job(node, 4)
     sent = list(link.sent)
     assert len(sent) == 4
     ends = Outcomes(1, sent[:3], [VALUE, ERROR, VALUE], [1, 1, 1], [1, 1, 1])
-    told = node.below("w", ends, [b"v", b"e", b"v"])
-    (job,) = server.jobs.jobs.values()
+    told = node.below("w0", ends, [b"v", b"e", b"v"])
+    (job,) = node.core.jobs.jobs.values()
     assert (list(link.sent), link.cancelling, list(job.open)) == ([sent[3]], {sent[3]}, [sent[3]])
     assert [m.kinds for _, m in told if isinstance(m, JobOutcomes)] == [[VALUE, ERROR, VALUE]]
+
+
+def test_a_value_that_a_loss_waited_for_cancels_nothing_that_has_ended_in_the_same_message() -> None:
+    """The child's end lets the loss of its parent be told. That ends the job, and cancels its other item, of which the
+    same message tells the end."""
+    node = ServerNode()
+    node.hire("w1", 1)
+    first, second = (next(iter(link.sent)) for link in submit_job(node, 2, at_most_once=True))
+    (job,) = node.core.jobs.jobs.values()
+    node.employee("w0").wanted = 1
+    spec = TaskSpec(job.id, FN, "child", 1, Options())
+    node.below("w0", Submit(1, [spec], [own(0, 1)], [0], [1], {}, [first]), [b"c"])
+    node.core.handle_disconnect("w0", reason="it is gone")
+    node.sent()
+    w1 = node.link("w1")
+    assert list(w1.sent) == [second, own(0, 1)]
+    told = node.below("w1", *outcomes(own(0, 1), second))
+    assert [m.kinds for _, m in told if isinstance(m, JobOutcomes)] == [[CRASHED, VALUE]]
+    assert (list(w1.sent), w1.cancelling, node.core.hops.ended) == ([], set(), set())
+    assert not [m for _, m in told if isinstance(m, Cancel)]
 
 
 def test_a_manager_passes_many_values_on_at_once_and_keeps_nothing_of_them() -> None:

@@ -128,7 +128,7 @@ class Hops:
             return
         attempt.cancelled = True
         if attempt.target is not None:
-            if not attempt.target.ended:
+            if attempt.address in attempt.target.sent:  # else the link has ended, or the task's end is being handled
                 attempt.target.cancel(attempt)
         elif attempt.queued:
             sometimes("a queued task is cancelled")

@@ -41,8 +41,8 @@ def close_outcomes(
     link: Link, message: Outcomes, parts: Sequence[bytes]
 ) -> Iterator[tuple[list[Attempt], list[Result]]]:
     """The attempts of which a peer tells the ends, which are closed with that, and their results: all at once if they
-    are values. Others may have consequences for those behind them, so each is closed when that before has been seen to.
-    """
+    are values. Others have consequences for those behind them, so each is closed when that before has been seen to. (Of
+    values only one has that a loss waited for, see `Hops.cancel`.)"""
     link.batch_read = message.batch
     results = list(map(Result, message.addresses, message.kinds, message.durations_us, parts))
     if message.kinds.count(OutcomeKind.VALUE) < len(results):
