@@ -78,7 +78,14 @@ def test_the_argument_that_cannot_be_pickled_is_named_among_others() -> None:
         payload.dumps(payload.Ref(Digest(bytes(16))))
 
 
-def test_values_that_pickle_themselves_are_asked_once() -> None:
+@pytest.mark.parametrize("others", [[], [(b"x" * (CHUNK_BYTES // 2),)] * 3], ids=["short", "long in all"])
+def test_values_that_pickle_themselves_are_asked_once(others: list[tuple[Any, ...]]) -> None:
     before = Stateful.count
-    dumped, _ = payload.dump_calls(len, [(Stateful(),), (Stateful(),)], {})
-    assert [pickle.loads(data)[0][0] for data in dumped] == [before + 1, before + 2]
+    dumped, _ = payload.dump_calls(len, [(Stateful(),), *others, (Stateful(),)], {})
+    assert [pickle.loads(dumped[at])[0][0] for at in (0, -1)] == [before + 1, before + 2]
+
+
+def test_what_comes_behind_a_call_with_refs_is_pickled_once() -> None:
+    before = Stateful.count
+    payload.dump_calls(len, [(payload.Ref(Digest(bytes(16))),), *[(Stateful(),)] * 5], {})
+    assert Stateful.count == before + 5

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -111,7 +111,7 @@ def dump_calls(
     collected = _Refs.collected = {}
     try:
         if len(calls) > 1 and not has_large(calls):
-            small = dump_small([(args, kwargs or None) for args in calls])
+            small = dump_small(_until_ref(calls, kwargs, collected))
             if small is not None and not collected:
                 return small, refs
             collected.clear()
@@ -128,6 +128,16 @@ def dump_calls(
     if (most := max(map(len, refs.values()), default=0)) > REFS_MAX:
         raise UsageError(f"a call of {name_of(function)} has {most} refs, and at most {REFS_MAX} go with one call")
     return dumped, refs
+
+
+def _until_ref(
+    calls: Calls, kwargs: dict[str, Any], collected: dict[Digest, None]
+) -> Iterator[tuple[tuple[Any, ...], dict[str, Any] | None]]:
+    """What of each call is pickled, up to the first one in which a ref was met."""
+    for args in calls:
+        yield args, kwargs or None
+        if collected:
+            return
 
 
 def _bad_argument(function: object, args: tuple[Any, ...], kwargs: dict[str, Any], exc: Exception) -> UsageError:

@@ -61,14 +61,14 @@ def dumps(value: Any, store: Store | None = None, *, is_large: bool = False) -> 
 
 
 def dump_small(values: Iterable[Any]) -> list[bytes] | None:
-    """The pickles of many values, looked at together: for that takes as long as to pickle one. None if that cannot be
-    done, since one of them is large, say, or needs cloudpickle."""
+    """The pickles of many values, looked at together if they are short: for that takes as long as to pickle one. None
+    if that cannot be done, since one of them is large, say, or needs cloudpickle."""
     try:
         dumped = [_plain_dumps(value, PROTOCOL, buffer_callback=_keep_small) for value in values]
     except Exception:
         return None
-    data = b"".join(dumped)
-    return None if len(data) > CHUNK_BYTES or _is_unsafe(data) else dumped
+    together = [b"".join(dumped)] if sum(map(len, dumped)) <= CHUNK_BYTES else dumped
+    return None if any(len(data) > CHUNK_BYTES or _is_unsafe(data) for data in together) else dumped
 
 
 def has_large(calls: Iterable[Iterable[Any]]) -> bool:
