@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from tests._core.makers import make_attempt
+from triort._core.running import Running
 from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US
+from triort._model.outcomes import OutcomeKind
 from triort._node.execution import Execution
 
 
@@ -55,3 +58,19 @@ def test_a_slice_is_over_when_many_results_wait_or_there_is_something_to_be_done
     desk.results = 0
     desk.core.events.append("a stop")
     assert execution.is_slice_over
+
+
+def test_a_task_that_is_cancelled_before_its_start_has_taken_no_time() -> None:
+    """The boss takes what it hears for the duration of the function."""
+    desk, execution = make()
+    desk.now_us = 10**9
+    told: list[tuple[Any, ...]] = []
+    worker: Any = desk
+    worker.done = 0
+    worker.page = SimpleNamespace(words=[0] * 16)
+    worker.output = SimpleNamespace(end_task=lambda running: None)
+    worker.core = SimpleNamespace(events=[], next_task=lambda: None, returned=lambda *end: told.append(end[1:]))
+    task = make_attempt(1)
+    execution._next_sync = Running(task, task.address, cancelled=True)
+    execution._run_batch()
+    assert told == [(OutcomeKind.CANCELLED, b"", 1)]

@@ -119,6 +119,7 @@ class Execution:
     def _start(self, running: Running) -> None:
         """Load function and arguments and run the task, a sync one until its end."""
         if running.cancelled:  # while it was left to the loop
+            running.started_ns = self._clock_ns()
             self.end(running, OutcomeKind.CANCELLED, b"")
             return
         loaded = self._load(running)
