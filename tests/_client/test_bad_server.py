@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
+import trio
+import trio.testing
 
 from tests.security.at_client import AtClient
 from triort._client.jobs import Job
@@ -14,6 +16,7 @@ from triort._model.ids import JobId
 from triort._model.limits import JOB_ITEMS_MAX
 from triort._model.outcomes import OutcomeKind
 from triort._model.roles import Place
+from triort._wire import payload
 from triort._wire.frames import FrameParser, encode
 
 JOB = JobId(5)
@@ -38,6 +41,40 @@ def test_a_job_that_ends_before_all_was_told_costs_the_server_its_link(scene: At
     assert not job._is_ended
     scene.session.lose("it broke the protocol")
     assert job._is_ended
+
+
+async def test_what_a_server_has_told_before_it_breaks_the_protocol_is_not_lost(scene: AtClient) -> None:
+    """The client may come back to the job by another link, where the same is told again and dropped."""
+    job = accepted(scene, 2)
+    with pytest.raises(ProtocolError, match="tells of item 3 of a job of 3"):
+        scene.session._handle(m.JobOutcomes(JOB, [1, 3], [0, 0], [5, 5]), [payload.dumps(7)] * 2)
+    scene.session._handle(m.JobOutcomes(JOB, [1, 2], [0, 0], [5, 5]), [payload.dumps(7)] * 2)
+    assert await job._next_batch() == [(1, 7), (2, 7)]
+
+
+@pytest.mark.parametrize("first", ["the end", "the cancel"])
+async def test_a_wait_for_a_job_may_be_cancelled_while_the_job_ends(scene: AtClient, first: str) -> None:
+    job = accepted(scene, 0)
+    job._feed = None
+    waits = trio.CancelScope()
+    came_back = []
+
+    async def wait() -> None:
+        with waits:
+            await job._end_or_cancel()
+            came_back.append(job)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked()
+        if first == "the cancel":
+            waits.cancel()
+        scene.session._handle(m.JobOutcomes(JOB, [0], [0], [1]), [b"x"])
+        scene.session._handle(m.JobEnded(JOB), [])
+        waits.cancel()
+    assert (came_back, job._waiter, job._cancelled) == ([job] if first == "the end" else [], None, False)
+    with trio.fail_after(1):
+        await job._end_or_cancel()
 
 
 def test_a_job_that_was_cancelled_before_all_of_it_was_sent_is_cancelled(scene: AtClient) -> None:

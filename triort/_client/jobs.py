@@ -191,7 +191,8 @@ class Job:
             self._value()
 
     def _deposit(self, message: JobOutcomes, parts: Parts) -> None:
-        has, results, arrived, value = self._has, self._results, self._arrived or [], OutcomeKind.VALUE
+        has, results, value = self._has, self._results, OutcomeKind.VALUE
+        arrived = self._arrived = self._arrived or []  # at once: what comes before a fault is not told again
         for index, kind, part in zip(message.indices, message.kinds, parts, strict=True):
             if index >= len(has):
                 raise ProtocolError(f"the server tells of item {index} of a job of {len(has)}")
@@ -204,7 +205,6 @@ class Job:
                 arrived.append(index)
             elif self._failure is None or self._failure[0] == OutcomeKind.CANCELLED != kind:
                 self._failure = (kind, part)
-        self._arrived = arrived
         self._tell()
 
     @property
