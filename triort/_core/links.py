@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import repeat
+from itertools import groupby, repeat
+from operator import attrgetter
 from typing import NamedTuple
 
 import attrs
@@ -17,10 +18,9 @@ import attrs
 from triort._core.attempts import Attempt, Result
 from triort._model.ids import Address, Digest, JobId
 from triort._model.limits import UNREAD_BATCHES_MAX
-from triort._model.messages import (
-    Blobs,
-    Message,
-)
+from triort._model.messages import Blobs, Message
+
+_batch_of = attrgetter("batch")
 
 BlobStore = dict[JobId, dict[Digest, bytes]]
 
@@ -127,10 +127,10 @@ class Link:
         unread = self.unread
         if not unread:
             return
-        for number in {attempt.batch for attempt in attempts}:
+        for number, those in groupby(attempts, _batch_of):
             batch = unread.get(number)
             if batch is not None:
-                costs_us = [attempt.cost_us for attempt in attempts if attempt.batch == number]
+                costs_us = [attempt.cost_us for attempt in those]
                 count, cost_us = len(costs_us), sum(costs_us)
                 self.queued -= count
                 self.queued_us -= cost_us
