@@ -58,6 +58,12 @@ def test_a_function_never_measured_goes_to_idle_workers_only() -> None:
     assert (given(a), len(backlog)) == ([[]], 2)
 
 
+def test_nothing_is_sent_to_who_gets_no_share() -> None:
+    a, b, backlog = employee("a"), employee("b"), queue(1)
+    placement(CREDIT_US // 4).fill(backlog, [], [a, b], 0.0)
+    assert (given(a, b), a.link.is_touched, b.link.is_touched) == ([[0], []], True, False)
+
+
 def test_a_measured_function_is_given_ahead_as_far_as_credit_goes() -> None:
     a, b, backlog = employee("a", 1), employee("b", 2), queue(100)
     placement(CREDIT_PLENTY_US // 4).fill(backlog, [], [a, b], 0.0)

@@ -181,7 +181,8 @@ class Placement:
             run = backlog.pop_run(min(sum(queue.room for queue in queues), len(backlog) - kept), is_held=is_held)
             start = 0
             for employee, share in zip(open_ones, share_out(queues, len(run), cost_us), strict=True):
-                self._give(run[start : start + share], employee, cost_us)
+                if share:  # else its link would be touched, and what waits there sent before its time
+                    self._give(run[start : start + share], employee, cost_us)
                 start += share
 
     def _brings_work(self, spec: TaskSpec) -> bool:
