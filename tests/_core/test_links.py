@@ -218,3 +218,19 @@ def test_messages_to_a_task_follow_it_when_it_is_placed() -> None:
     attempt.keep_talk(b"b")
     link.place(attempt)
     assert [send.parts for send in flush(link) if isinstance(send.message, Talk)] == [[b"a"], [b"b"]]
+
+
+def test_tasks_that_cannot_be_sent_take_no_credit_nor_that_of_others() -> None:
+    """Their job has ended; one of them was given to another peer before, in a batch of the same number."""
+    link = make_link()
+    link.place(make_attempt(1, cost_us=10))
+    flush(link)
+    stale = [make_attempt(number, cost_us=10, batch=1) for number in (2, 3)]
+    link.place(*stale)
+    outbox: list[Send] = []
+    link.known.clear()
+    pack(link, outbox, {}, 0.0)
+    assert (outbox, link.orphans) == ([], stale)
+    for attempt in stale:
+        link.close(attempt.address)
+    assert (list(link.sent), link.queued, link.queued_us, link.unread) == ([1], 1, 10, {1: [1, 10]})

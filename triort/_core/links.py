@@ -107,6 +107,15 @@ class Link:
             self.queued += len(attempts)
             self.queued_us += sum([attempt.cost_us for attempt in attempts])
 
+    def orphan(self, attempts: list[Attempt]) -> None:
+        """These have been placed and cannot be sent: they are in no batch, and take no credit."""
+        self.orphans += attempts
+        for attempt in attempts:
+            attempt.batch = 0
+        if self.below:
+            self.queued -= len(attempts)
+            self.queued_us -= sum([attempt.cost_us for attempt in attempts])
+
     def close(self, address: Address) -> Attempt | None:
         """The terminal message for an attempt has come from the peer: its entry leaves. None for an unknown one."""
         attempt = self.sent.pop(address, None)

@@ -80,7 +80,7 @@ def _pack_batch(
         _pack_blobs(link, specs, outbox, blobs)
     except KeyError:  # a peer has told of the end of a job, or brought it about, that has tasks here
         told = [attempt for attempt in tasks if _can_tell(link, attempt.spec, blobs)]
-        link.orphans += [attempt for attempt in tasks if not _can_tell(link, attempt.spec, blobs)]
+        link.orphan([attempt for attempt in tasks if not _can_tell(link, attempt.spec, blobs)])
         _pack_tasks(link, kind, told, outbox, blobs, now)
         return
     left = {i: max(a.deadline - now, 0.0) for i, a in enumerate(tasks) if a.deadline is not None}
