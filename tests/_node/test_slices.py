@@ -10,6 +10,9 @@ from triort._core.running import Running
 from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US
 from triort._model.outcomes import OutcomeKind
 from triort._node.execution import Execution
+from triort._node.page import DONE, UNSENT
+from triort._node.waits import Waits
+from triort._wire import payload
 
 
 class Desk:
@@ -60,17 +63,52 @@ def test_a_slice_is_over_when_many_results_wait_or_there_is_something_to_be_done
     assert execution.is_slice_over
 
 
-def test_a_task_that_is_cancelled_before_its_start_has_taken_no_time() -> None:
-    """The boss takes what it hears for the duration of the function."""
-    desk, execution = make()
-    desk.now_us = 10**9
+def employ(desk: Desk) -> list[tuple[Any, ...]]:
+    """Make the desk one where tasks can run; returns what the books are told of their ends."""
     told: list[tuple[Any, ...]] = []
     worker: Any = desk
     worker.done = 0
     worker.page = SimpleNamespace(words=[0] * 16)
+    worker.conn = SimpleNamespace(store=None)
     worker.output = SimpleNamespace(end_task=lambda running: None)
-    worker.core = SimpleNamespace(events=[], next_task=lambda: None, returned=lambda *end: told.append(end[1:]))
+    worker.enter = lambda running: None
+    worker.leave = lambda: None
+    worker.core = SimpleNamespace(
+        events=[], next_task=lambda: None, returned=lambda running, *end: told.append(end),
+        release_slot=lambda running: None, retake_slot=lambda running: None,
+    )  # fmt: skip
+    return told
+
+
+def test_a_task_that_is_cancelled_before_its_start_has_taken_no_time() -> None:
+    """The boss takes what it hears for the duration of the function."""
+    desk, execution = make()
+    desk.now_us = 10**9
+    told = employ(desk)
     task = make_attempt(1)
     execution._next_sync = Running(task, task.address, cancelled=True)
     execution._run_batch()
     assert told == [(OutcomeKind.CANCELLED, b"", 1)]
+
+
+def test_what_a_function_takes_is_measured_without_its_waits() -> None:
+    desk, execution = make()
+    told = employ(desk)
+    worker: Any = desk
+    waits = Waits(worker)
+    task = make_attempt(1)
+    running = Running(task, task.address)
+
+    def work() -> None:
+        for _ in range(2):
+            desk.now_us += 30
+            waits.begin(running)
+            desk.now_us += 1_000
+            waits.end(running)
+
+    function = SimpleNamespace(call=work, is_async=False, cost_ns=0)
+    worker.functions = SimpleNamespace(known=lambda digest: function, load_call=lambda attempt: ((), {}))
+    execution._next_sync = running
+    execution._run_batch()
+    assert told == [(OutcomeKind.VALUE, payload.NONE, 60)]
+    assert (function.cost_ns, worker.results, worker.page.words[UNSENT], worker.page.words[DONE]) == (60_000, 1, 1, 1)
