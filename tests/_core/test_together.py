@@ -126,6 +126,17 @@ def test_durations_of_several_functions_are_measured_apart() -> None:
     assert placement.costs == {FN: 10.0, OTHER: 500.0}
 
 
+def test_tasks_that_were_cancelled_before_they_started_tell_nothing_of_their_function() -> None:
+    node = Node(1)
+    node.above(*blobs())
+    node.core.placement.costs[FN] = 1_000.0
+    node.above(*submit(10, 11))
+    ends, parts = outcomes(10, 11, kind=int(OutcomeKind.CANCELLED))
+    ends.durations_us[:] = [0, 3_000]
+    node.below("w0", ends, parts)
+    assert node.core.placement.costs[FN] == 1_400.0
+
+
 @pytest.mark.parametrize("kind", ["alike", "of two ranks", "of two origins", "with a suspect"])
 def test_tasks_that_are_added_together_wait_where_they_would_alone(kind: str) -> None:
     backlogs = []

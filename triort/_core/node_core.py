@@ -246,7 +246,7 @@ class NodeCore:
         employee = self.conn_to_employee_dict[conn]
         attempt = employee.link.close(result.address)
         if attempt is not None:
-            self.placement.measure(attempt.spec.function, result.duration_us)
+            self.placement.measure_all([attempt], [result])
             self.hops.pass_result(attempt, result)
 
     def send_result_down(self, result: Result) -> None:

@@ -59,12 +59,13 @@ class Placement:
     """How long tasks of all functions hold their slots of late; 0 before the first."""
 
     def measure_all(self, attempts: list[Attempt], results: list[Result]) -> None:
-        """These have ended."""
-        if len({attempt.spec.function for attempt in attempts}) == 1:
+        """These have ended; those that have not started tell nothing of how long their function takes."""
+        if len(attempts) > 1 and len({attempt.spec.function for attempt in attempts}) == 1:
             total_us = sum([result.duration_us for result in results])
             self.measure(attempts[0].spec.function, total_us // len(results), len(results))
-        else:
-            for attempt, result in zip(attempts, results, strict=True):
+            return
+        for attempt, result in zip(attempts, results, strict=True):
+            if result.duration_us:
                 self.measure(attempt.spec.function, result.duration_us)
 
     def measure(self, function: Digest, duration_us: int, count: int = 1) -> None:

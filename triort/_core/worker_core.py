@@ -114,9 +114,7 @@ class WorkerCore:
         if len(payload) > SMALL_OUTCOME_BYTES_MAX:
             self._large_until = self.now + LARGE_OUTCOME_S
         running.result = Result(running.attempt.address, kind, duration_us, payload)
-        if running.holds_slot:
-            running.holds_slot = False
-            self.occupied -= 1
+        self.release_slot(running)
         if not running.children:
             self._end(running)
             return

@@ -43,7 +43,7 @@ class Execution:
         self.async_tasks = AsyncTasks(self)
         self._until_ns = 0
         self.has_rested = True
-        """Whether the worker had nothing to do before what it does now."""
+        """Whether the worker's loop has slept since the last slice."""
         self._next_sync: Running | None = None
         """A started task whose turn it is, left to the worker's loop."""
         self._to_spawn: list[AsyncCall] = []

@@ -62,7 +62,7 @@ class LocalConnection(Connection, Protocol):
         sees all that has arrived, also while this wait is on its way back to its caller. A checkpoint."""
 
     def stop_waiting(self) -> None:
-        """End a `wait_mail`, if there is one, though nothing has arrived."""
+        """End a `wait_mail`, if there is one, though nothing has arrived. Not for who waits by `receive`."""
 
 
 class RawConnection(Connection, Protocol):
