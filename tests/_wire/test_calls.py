@@ -12,7 +12,7 @@ import pytest
 from triort._model.errors import UsageError
 from triort._model.ids import Digest
 from triort._model.limits import CHUNK_BYTES
-from triort._wire import payload
+from triort._wire import payload, pickling
 
 NOTHING: dict[str, Any] = {}
 
@@ -89,3 +89,35 @@ def test_what_comes_behind_a_call_with_refs_is_pickled_once() -> None:
     before = Stateful.count
     payload.dump_calls(len, [(payload.Ref(Digest(bytes(16))),), *[(Stateful(),)] * 5], {})
     assert Stateful.count == before + 5
+
+
+@pytest.mark.parametrize("size", [CHUNK_BYTES - 9, CHUNK_BYTES - 8, CHUNK_BYTES, 3 * CHUNK_BYTES])
+def test_large_bytes_are_not_pickled_in_vain(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = list[int]()
+
+    def count(*args: Any, **kwargs: Any) -> bytes:
+        data = pickle.dumps(*args, **kwargs)
+        plain.append(len(data))
+        return data
+
+    monkeypatch.setattr(pickling, "_plain_dumps", count)
+    value = bytes(size)
+    assert payload.loads(payload.dumps(value)) == value
+    is_large = size + 9 > CHUNK_BYTES
+    assert plain == ([] if is_large else [size + 9])
+    plain.clear()
+    dumped, _ = payload.dump_calls(len, [(value,)] * 4, {})
+    assert [payload.load_call(data, lambda digest: digest) for data in dumped] == [((value,), {})] * 4
+    assert not is_large or plain == []
+
+
+def test_the_first_call_that_is_long_inside_stops_the_pickling_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = list[int]()
+
+    def count(value: Any, *args: Any, **kwargs: Any) -> bytes:
+        tries.append(len(value[0]))
+        return pickle.dumps(value, *args, **kwargs)
+
+    monkeypatch.setattr(pickling, "_plain_dumps", count)
+    assert pickling.dump_small([((1,), None), (([bytes(CHUNK_BYTES)],), None), ((2,), None)]) is None
+    assert len(tries) == 2

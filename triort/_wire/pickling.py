@@ -28,6 +28,8 @@ from triort._wire.snapshots import Snapshot, take_snapshot
 
 PROTOCOL = 5
 _PROTOCOL_OPCODE = 0x80
+_LARGE_BYTES_MIN = CHUNK_BYTES - 8
+"""From so many bytes on their pickle is above a chunk."""
 _NO_FILE = "<dynamic-code>"
 _END_OF_MAINS = b"main__"
 _SPAWNED_MAIN = "__mp_main__"
@@ -44,7 +46,7 @@ def dumps(value: Any, store: Store | None = None, *, is_large: bool = False) -> 
     With a ``store``, a large value that could change later is copied into shared memory, if there is room.
     ``is_large``: the caller knows that there are large `bytes` in it.
     """
-    if not is_large and not (type(value) is bytes and len(value) > CHUNK_BYTES):
+    if not is_large and not (type(value) is bytes and len(value) >= _LARGE_BYTES_MIN):
         try:
             data = _plain_dumps(value, PROTOCOL, buffer_callback=_keep_small)
             if len(data) <= CHUNK_BYTES:
@@ -63,19 +65,24 @@ def dumps(value: Any, store: Store | None = None, *, is_large: bool = False) -> 
 def dump_small(values: Iterable[Any]) -> list[bytes] | None:
     """The pickles of many values, looked at together if they are short: for that takes as long as to pickle one. None
     if that cannot be done, since one of them is large, say, or needs cloudpickle."""
+    dumped: list[bytes] = []
     try:
-        dumped = [_plain_dumps(value, PROTOCOL, buffer_callback=_keep_small) for value in values]
+        for value in values:
+            data = _plain_dumps(value, PROTOCOL, buffer_callback=_keep_small)
+            if len(data) > CHUNK_BYTES:
+                return None  # before more of that kind are pickled in vain
+            dumped.append(data)
     except Exception:
         return None
     together = [b"".join(dumped)] if sum(map(len, dumped)) <= CHUNK_BYTES else dumped
-    return None if any(len(data) > CHUNK_BYTES or _is_unsafe(data) for data in together) else dumped
+    return None if any(map(_is_unsafe, together)) else dumped
 
 
 def has_large(calls: Iterable[Iterable[Any]]) -> bool:
     """Whether there are large `bytes` among the arguments of these calls."""
     for args in calls:
         for value in args:
-            if type(value) is bytes and len(value) > CHUNK_BYTES:
+            if type(value) is bytes and len(value) >= _LARGE_BYTES_MIN:
                 return True
     return False
 
