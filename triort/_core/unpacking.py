@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from triort._core.attempts import Attempt, Result
 from triort._core.links import Link, Loss
 from triort._model.errors import ProtocolError
-from triort._model.ids import show_address
+from triort._model.ids import Address, show_address
 from triort._model.messages import Lost, Outcomes, TaskBatch
 from triort._model.outcomes import OutcomeKind
 
@@ -24,8 +24,7 @@ def unpack_tasks(link: Link, message: TaskBatch, parts: Sequence[bytes], now: fl
     columns = zip(message.addresses, message.spec_of, parts, strict=True)
     fresh = {address: Attempt(address, specs[index], payload, link) for address, index, payload in columns}
     if len(fresh) < len(parts) or not fresh.keys().isdisjoint(received):
-        twice = next(a for i, a in enumerate(message.addresses) if a in received or a in message.addresses[:i])
-        raise ProtocolError(f"{link.name} sent task {show_address(twice)} twice")
+        raise ProtocolError(f"{link.name} sent task {show_address(_first_twice(received, message))} twice")
     received.update(fresh)
     attempts = list(fresh.values())
     if link.below:
@@ -64,6 +63,16 @@ def unpack_losses(message: Lost, parts: Sequence[bytes]) -> list[Loss]:
     beside = set(message.beside)
     columns = zip(message.addresses, message.blamed, parts, strict=True)
     return [Loss(address, blamed, crash, i in beside) for i, (address, blamed, crash) in enumerate(columns)]
+
+
+def _first_twice(received: Container[Address], message: TaskBatch) -> Address:
+    """The first address of the batch that is open already, or comes in it for the second time."""
+    seen: set[Address] = set()
+    for address in message.addresses:
+        if address in received or address in seen:
+            return address
+        seen.add(address)
+    raise AssertionError("no address is there twice")
 
 
 def _enter_parents(link: Link, message: TaskBatch, attempts: list[Attempt]) -> None:
