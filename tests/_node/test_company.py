@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 import trio
 import trio.testing
 
+from triort._core.directions import Direction
 from triort._model.limits import COMPANY_S
-from triort._model.messages import StatusReply, StatusRequest
+from triort._model.messages import Received, StatusReply, StatusRequest
 from triort._node.inbox import Event
 from triort._node.server import Server
 from triort._transport.memory import MemoryConnection, open_memory_pair
@@ -62,12 +64,47 @@ async def test_mail_with_company_is_handled_together(node: tuple[Server, Steps])
     server, steps = node
     clients = [await client_of(server) for _ in range(8)]
     steps.clear()
-    server.now = server.machine.now() + 1  # a step has just been taken, however slow this machine is
+    assert not server.sel.has_company(Direction.CLIENT, server.machine.now() + 1)  # however slow this machine is
     for client in clients:
         ask(client, 1)
     for client in clients:
         await client.receive()
     assert steps == [("run_scheduler", 8)]
+
+
+async def test_an_embedded_client_takes_the_step_itself(node: tuple[Server, Steps]) -> None:
+    server, steps = node
+    ours, theirs = open_memory_pair("client", "server")
+    server.adopt_client(theirs)
+    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
+    theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+    steps.clear()
+    ask(ours, 1)
+    assert [type(message) for message, _ in ours.receive_nowait()] == [StatusReply]
+    assert [count for _, count in steps] == [1]
+
+
+async def test_what_is_asked_within_a_step_waits_for_the_next(node: tuple[Server, Steps]) -> None:
+    server, steps = node
+    ours, theirs = open_memory_pair("client", "server")
+    server.adopt_client(theirs)
+    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
+    theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+    answers = []
+
+    def ask_again(mail: list[Received]) -> None:
+        answers.append(len(steps))
+        server.machine.now = lambda: trio.current_time() + 1  # type: ignore[method-assign]  # it has been quiet
+        if len(answers) == 1:
+            ask(ours, 2)
+            assert len(steps) == 1
+
+    steps.clear()
+    ours.divert(ask_again)
+    ask(ours, 1)
+    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
+    assert answers == [1, 2]
+    assert steps[1] == ("run_scheduler", 1)
 
 
 async def test_a_node_that_is_told_to_end_by_its_readers_step_ends(node: tuple[Server, Steps]) -> None:

@@ -48,7 +48,7 @@ async def serve_cluster(
             await nursery.start(_run_in, server_scope, server)
             server_scope.shield = True  # a cancel from outside first cancels the jobs, and their ends have to come
             server.adopt_client(theirs)
-            theirs.divert(partial(server.put_mail, theirs, Direction.CLIENT))
+            theirs.divert(partial(server.take, theirs, Direction.CLIENT))
             if watches_loop:
                 nursery.start_soon(_watch_loop, server)
             try:

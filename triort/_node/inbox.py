@@ -12,6 +12,8 @@ from typing import Any
 
 import trio
 
+from triort._model.limits import COMPANY_S
+
 Event = tuple[Callable[..., None], tuple[Any, ...]]
 
 
@@ -23,16 +25,19 @@ class Inbox:
         self._lot = trio.lowlevel.ParkingLot()
         self._alarm = trio.CancelScope()
         self._due = math.inf
+        self._last: dict[object, float] = {}
+        self.is_busy = False
+        """Whether somebody touches the books now."""
 
     def put_nowait(self, call: Callable[..., None], *args: Any) -> None:
         """Have the scheduler call ``call(*args)``."""
         self._events.append((call, args))
         self._lot.unpark()
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether there is nothing, and the scheduler idles."""
-        return not self._events and bool(self._lot)
+    def has_company(self, side: object, now: float) -> bool:
+        """Whether what has come from this side is to wait for the scheduler: it is awake, or more comes from there."""
+        last, self._last[side] = self._last.get(side, -math.inf), now
+        return now - last < COMPANY_S or self.is_busy or bool(self._events) or not self._lot
 
     def set_alarm(self, deadline: float) -> None:
         """Have the scheduler look at ``deadline`` (trio's clock) at the latest."""

@@ -5,7 +5,8 @@ takes events from ``sel``, lets the core handle them, and sends what the core ha
 
     connection ─ serve_link ─► sel ─► run_scheduler ─► NodeCore.handle_message ─► flush ─► connection
 
-While the scheduler idles, and has done so for a moment, mail has no company to wait for: its reader takes the step.
+While the scheduler idles, mail from a side that has been quiet for a moment has no company to wait for: who brings it
+takes the step. So does an embedded client with its own.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from triort._core.id_ranges import Range
 from triort._core.links import Loss, Send
 from triort._core.node_core import Direction, NodeCore
 from triort._model.errors import ConnectionLost, ProtocolError, StartupError, UsageError
-from triort._model.limits import COMPANY_S, SHUTDOWN_WORKERS_S
+from triort._model.limits import SHUTDOWN_WORKERS_S
 from triort._model.messages import Hello, Received
 from triort._model.roles import Badge
 from triort._node.arrivals import Lobby, Welcomer, first_arrival, serve_arrivals
@@ -155,7 +156,7 @@ class ServerBase(NodeCore):
         try:
             while True:
                 if mail:
-                    self._take(conn, direction, mail)
+                    self.take(conn, direction, mail)
                 mail = await conn.receive()
         except (trio.EndOfChannel, trio.ClosedResourceError):
             pass
@@ -167,33 +168,31 @@ class ServerBase(NodeCore):
         """The one task that owns the books; returns when `running` is false."""
         try:
             while self.running:
-                events = await self.sel.get_all()
-                self._step(events, self.machine.now())
+                self._step(await self.sel.get_all(), self.machine.now())
         finally:
             self.ended.set()
 
-    def _take(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
+    def take(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         """Mail has come: it goes to the scheduler, or, to save it the turn, is handled here and now."""
-        if self.sel.is_awaited and (now := self.machine.now()) - self.now >= COMPANY_S:
+        now = self.machine.now()
+        if self.sel.has_company(direction, now):
+            self.sel.put_nowait(self._on_mail, conn, direction, mail)
+        else:
             self._step([(self._on_mail, (conn, direction, mail))], now)
             if not self.running:
                 self.sel.wake()
-        else:
-            self.put_mail(conn, direction, mail)
-
-    def put_mail(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
-        """Mail has come: it goes to the scheduler."""
-        self.sel.put_nowait(self._on_mail, conn, direction, mail)
 
     def _step(self, events: list[Event], now: float) -> None:
         """Handle a batch of events, and send what follows from it. No checkpoint."""
         self.now = now
+        self.sel.is_busy = True
         for call, args in events:
             call(*args)
         self._perform(self.flush())
         if self.pool is not None:
             self.pool.start_wanted()
         self.sel.set_alarm(self.machine.deadline(self.next_deadline()))
+        self.sel.is_busy = False
 
     def start_soon(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Start a task in the nursery of the node, which runs."""
