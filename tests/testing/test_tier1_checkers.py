@@ -13,6 +13,7 @@ from triort._core.links import Link
 from triort._core.node_core import NodeCore
 from triort._core.worker_core import WorkerCore
 from triort._model.ids import Address, Digest, JobId
+from triort._model.limits import CREDIT_TASKS_MAX
 from triort.testing._checkers import BOOK_CHECKERS
 from triort.testing._checkers.blobs_known import BlobsKnown
 from triort.testing._checkers.books_balance import BooksBalance
@@ -225,10 +226,10 @@ BEYOND: dict[str, Callable[[Cluster], object]] = {
     "window": lambda c: setattr(employee(c), "offer_window", 1),
     "recalled": lambda c: setattr(employee(c), "recalled", -1),
     "wanted": lambda c: setattr(employee(c), "wanted", 10_000),
-    "queued": lambda c: setattr(busy_link(c), "queued", 5_000),
+    "queued": lambda c: setattr(busy_link(c), "queued", CREDIT_TASKS_MAX + 1_000),
     "results": lambda c: setattr(busy_link(c), "results_unread", -1),
     "credit": lambda c: setattr(c.nodes["m0"], "want_credit", 10_000),
-    "credit of a worker": lambda c: setattr(c.workers["m0.w1"], "want", -1),
+    "credit of a worker": lambda c: setattr(c.workers["m0.w1"], "want", -10_000),
     "spare": lambda c: setattr(c.nodes["m0"].upstream, "spare", -1),
     "all idle": lambda c: setattr(employee(c, "s"), "num_workers", 1_000),
     "costs": lambda c: c.nodes["m0"].placement.costs.update({Digest(b"%d" % i): 1.0 for i in range(10_001)}),
