@@ -45,7 +45,7 @@ def blobs_stay_here():
 
 @mutant("the want of a boss leaks when tasks are handed over to it")
 def want_leaks():
-    return rewrite(demand.hand_over, ("node.want_credit = max(node.want_credit - 1, 0)", "node.want_credit = 0"))
+    return rewrite(demand.hand_over, ("node.want_credit -= 1", "node.want_credit = 0"))
 
 
 @mutant("an idle count is believed, and nothing is placed for it")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
-from triort._core import node_handlers
-from triort._core.demand import _grant, recall_from_worker
+from triort._core import node_handlers, worker_handlers
+from triort._core.demand import _grant, grant_offers, recall_from_worker
 from triort._core.employee import Employee
 from triort._core.placement import Placement
 from triort._core.sharing import queue_of
@@ -31,7 +31,7 @@ def dropped_in_fill():
 def window_never_spent():
     return rewrite(
         node_handlers.submit_from_below,
-        ("    employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)\n", ""),
+        ("    employee.wanted = bounded(employee.wanted - len(msg.addresses) + len(msg.alone))\n", ""),
     )
 
 
@@ -42,7 +42,17 @@ def window_grows():
 
 @mutant("a boss believes to have granted less than it has")
 def grant_miscounted():
-    return rewrite(_grant, ("Want(employee.wanted), ()", "Want(employee.wanted + OFFERS_MIN), ()"))
+    return rewrite(_grant, ("Want(credit), ()", "Want(credit + OFFERS_MIN), ()"))
+
+
+@mutant("a boss that closes a window does not say so")
+def closed_in_silence():
+    return rewrite(grant_offers, ("_grant(node, employee, link.waiting)", "employee.wanted = 1"))
+
+
+@mutant("a worker takes no credit back")
+def closing_not_heard():
+    return rewrite(worker_handlers.want, ("core.want += message.credit", "core.want += max(message.credit, 0)"))
 
 
 @mutant("after results the idle count is not told again")

@@ -5,10 +5,11 @@ import math
 import pytest
 
 from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, one, outcomes, own, returned, submit
+from triort._core.demand import SLOW_S
 from triort._core.node_core import Direction
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest
-from triort._model.limits import FORGET_BYTES, FORGET_S
+from triort._model.limits import FORGET_BYTES, FORGET_S, OFFERS_MIN
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -181,6 +182,24 @@ def test_a_window_is_widened_when_offers_are_taken_at_once_and_not_renewed_while
     assert node.employee("w0").wanted > window
 
 
+def test_a_wide_window_that_was_not_used_up_soon_is_a_left_over_and_closed() -> None:
+    """Through it the leaves of the next tree would leave one by one, which its worker needs itself."""
+    node = Node(2)
+    node.above(*submit(1, 2))
+    worker = node.employee("w0")
+    worker.offer_window = worker.granted = worker.wanted = 512
+    assert [m for _, m in node.below("w0", *submit(own(0, 0), parents=[1])) if isinstance(m, Want)] == []
+    node.core.now += 2 * SLOW_S
+    sent = node.below("w0", *submit(own(0, 1), parents=[1], batch=2))
+    assert sent == [("w0", Want(1 - 510))]  # two of its offers wait here
+    assert (worker.offer_window, worker.wanted) == (OFFERS_MIN, 1)
+    node.below("w0", *submit(*(own(0, n) for n in range(2, 7)), parents=[1] * 5, batch=3))  # it had not heard of that
+    assert worker.wanted == 1 - 5
+    node.core.now += 2 * SLOW_S
+    sent = node.above(Want(7))
+    assert sent[0] == ("w0", Want(worker.wanted + 4))
+
+
 def test_a_cancelled_offer_makes_room_for_the_next() -> None:
     node = Node(2)
     node.above(*submit(1, 2))
@@ -246,7 +265,7 @@ def test_a_forgotten_job_leaves_nothing_here_and_soon_nothing_below() -> None:
     assert node.core.boss.known == {}
     node.core.now = node.core.next_deadline()
     assert node.core.now == FORGET_S
-    assert node.sent() == [("w0", Forget([JOB])), ("w1", Forget([JOB]))]
+    assert [(c, m) for c, m in node.sent() if isinstance(m, Forget)] == [("w0", Forget([JOB])), ("w1", Forget([JOB]))]
     assert node.core.next_deadline() == math.inf
 
 

@@ -106,6 +106,20 @@ def test_offers_are_the_shallowest_and_keep_one(bench: Bench) -> None:
     assert [type(message) for message in bench.sent()] == [Submit]
 
 
+def test_offers_that_crossed_the_end_of_a_window_are_counted_in_the_next_one(bench: Bench) -> None:
+    parent = bench.run(1)
+    for index in range(8):
+        bench.child(parent, index)
+    bench.boss(Want(6))
+    bench.core.offer(keep=0)
+    bench.boss(Want(-5))  # sent before its boss had heard of the last five
+    assert bench.core.want == -5
+    for _ in range(2):
+        bench.boss(Want(3))
+        bench.core.offer(keep=0)
+    assert [len(message.addresses) for message in bench.sent() if isinstance(message, Submit)] == [7]
+
+
 def test_offers_are_found_behind_tasks_that_the_boss_has_given(bench: Bench) -> None:
     parent = bench.run(1)
     bench.boss(*submit(2, batch=2))

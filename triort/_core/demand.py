@@ -42,11 +42,16 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
             employee = node.conn_to_employee_dict.get(link.conn)
             if employee is None or (employee.is_extra and not link.sent):  # the latter is to go
                 continue
-            if employee.wanted <= 0 and link.waiting <= employee.offer_window // 2:
-                _grant(node, employee, link.waiting, num_idle)
+            if employee.wanted <= 0:
+                if link.waiting <= employee.offer_window // 2:
+                    _renew(node, employee, link.waiting, num_idle)
+            elif employee.wanted > OFFERS_MIN and node.now > employee.granted_at + SLOW_S:
+                sometimes("a wide window is a left-over, and closed")
+                employee.offer_window = OFFERS_MIN
+                _grant(node, employee, link.waiting)
 
 
-def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> None:
+def _renew(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> None:
     if not waiting:
         outside = num_idle - employee.num_idle_workers + node.want_credit
         if outside or any(other.is_poor for other in node.employees):
@@ -55,9 +60,16 @@ def _grant(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> N
         employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
     if buggify("tiny windows"):
         employee.offer_window = OFFERS_MIN
+    _grant(node, employee, waiting)
+
+
+def _grant(node: NodeCore, employee: Employee, waiting: int) -> None:
+    """From now on the employee may offer as many as its window has room for."""
+    wanted = max(employee.offer_window - waiting, 1)
+    credit = wanted - employee.wanted
+    employee.wanted = employee.granted = wanted
     employee.granted_at = node.now
-    employee.wanted = employee.granted = max(employee.offer_window - waiting, 1)
-    node.outbox.append(Send(employee.conn, Want(employee.wanted), ()))
+    node.outbox.append(Send(employee.conn, Want(credit), ()))
 
 
 def recall_from_worker(node: NodeCore, employee: Employee) -> None:
@@ -77,7 +89,7 @@ def hand_over(node: NodeCore, count: int) -> int:
         return 0
     done = node.hops.give_back(node.boss, count)
     while done < count and (attempt := node.backlog.pop_shallowest_new()) is not None:
-        node.want_credit = max(node.want_credit - 1, 0)
+        node.want_credit -= 1
         node.boss.place(attempt)
         done += 1
     return done

@@ -56,7 +56,7 @@ def submit_from_below(node: NodeCore, link: Link, msg: Submit, payload: Sequence
     employee = node.conn_to_employee_dict[link.conn]
     if not employee.owns(msg.addresses):
         raise ProtocolError(f"{link.name} offered a task that was not submitted below it")
-    employee.wanted = max(employee.wanted - len(msg.addresses) + len(msg.alone), 0)
+    employee.wanted = bounded(employee.wanted - len(msg.addresses) + len(msg.alone))
     link.touch()
     tasks = unpack_tasks(link, msg, payload, node.now)
     for parent, child in {(link.sent[attempt.parent].spec.function, attempt.spec.depth) for attempt in tasks}:

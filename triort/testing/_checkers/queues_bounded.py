@@ -46,13 +46,13 @@ class QueuesBounded(Checker):
             self.fail(f"{name}: {core.num_idle_workers} of {core.total_workers} workers idle")
         if core.boss is not None:
             offers_max = self._offers_max(self._employees_max)
-            if core.want_credit < 0 or core.want_credit > offers_max:
+            if abs(core.want_credit) > offers_max:
                 self.fail(f"{name} may offer {core.want_credit} tasks")
             if core.boss.results_unread < 0 or core.upstream.spare < 0:
                 self.fail(f"{name}: {core.boss.results_unread} results unread, {core.upstream.spare} tasks to spare")
 
     def _worker(self, name: str, core: WorkerCore) -> None:
-        if not 0 <= core.want <= self._offers_max(self._employees_max):
+        if abs(core.want) > self._offers_max(self._employees_max):
             self.fail(f"{name} may offer {core.want} tasks")
 
     def _employee(self, name: str, employee: Employee) -> None:
@@ -61,7 +61,7 @@ class QueuesBounded(Checker):
             self.fail(f"{name}: {employee.num_idle_workers} of {employee.num_workers} workers idle")
         if not OFFERS_MIN <= employee.offer_window <= OFFERS_MAX:
             self.fail(f"{name}: a window of {employee.offer_window} offers")
-        for key in ("wanted", "granted", "recalled", "backlog", "num_workers"):
+        for key in ("granted", "recalled", "backlog", "num_workers"):
             if getattr(employee, key) < 0:
                 self.fail(f"{name}: {key} is {getattr(employee, key)}")
         if link.queued > CREDIT_TASKS_MAX + self._workers_max:
@@ -71,7 +71,7 @@ class QueuesBounded(Checker):
             # one may have been given to it as idle, and one as the last within credit
             if sum(costs[:-2]) >= CREDIT_PLENTY_US:
                 self.fail(f"{name}: tasks of {costs} µs are queued, beyond its credit")
-        if employee.wanted > self._offers_max(1) or link.waiting > 2 * self._offers_max(1):
+        if abs(employee.wanted) > self._offers_max(1) or link.waiting > 2 * self._offers_max(1):
             self.fail(f"{name}: it may offer {employee.wanted} tasks more, and {link.waiting} wait")
         if link.results_unread < 0:
             self.fail(f"{name}: {link.results_unread} results unread")
