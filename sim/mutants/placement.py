@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sim.mutants.planting import mutant, rewrite
 from triort._core import node_handlers, worker_handlers
-from triort._core.demand import _grant, grant_offers, recall_from_worker
+from triort._core.demand import _close, _grant, recall_from_worker
 from triort._core.employee import Employee
 from triort._core.placement import Placement
 from triort._core.sharing import queue_of
@@ -47,7 +47,7 @@ def grant_miscounted():
 
 @mutant("a boss that closes a window does not say so")
 def closed_in_silence():
-    return rewrite(grant_offers, ("_grant(node, employee, link.waiting)", "employee.wanted = 1"))
+    return rewrite(_close, ("_grant(node, employee, waiting)", "employee.wanted = 1"))
 
 
 @mutant("a worker takes no credit back")

@@ -138,3 +138,20 @@ def flat_of(name: str, number: int) -> list[Task]:
 def mixed(name: str, number: int) -> list[Task]:
     """Every fifth task is long."""
     return [Task(f"{name}.{i}", [Compute(1e-4 if i % 5 else 0.5)], is_async=False) for i in range(number)]
+
+
+def fib_of(name: str, n: int) -> Task:
+    """As Fibonacci numbers are computed by trees: two children, waited for one after the other."""
+    children = [fib_of(f"{name}.1.{i}", n - 1 - i) for i in range(2)] if n > 1 else []
+    return Task(name, [Compute(3e-5), *([Batch(children, how="submit")] if children else [])])
+
+
+def test_a_tree_behind_a_fan_out_keeps_its_leaves_to_itself() -> None:
+    """The window that the fan-out has widened is not for the tree."""
+    wide = [Task(f"j0.0.0.{i}", [Compute(3e-6)]) for i in range(3_000)]
+    root = Task("j0.0", [Batch(wide, how="submit"), Compute(0.006), Batch([fib_of("j0.0.2.0", 13)])])
+    run = ran(Plan(2, 1, [2], [Job("j0", [root])], latency=[FIXED]))
+    node_of = {event.what: event.node for event in events(run, Kind.START) if event.what.startswith("j0.0.2")}
+    moved = [name for name, node in node_of.items() if node != node_of.get(name.rpartition(".1.")[0], node)]
+    assert len(node_of) == 753
+    assert len(moved) <= 40  # 21; they were 80, and took half as long again

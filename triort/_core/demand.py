@@ -2,9 +2,10 @@
 
 **Offers.** An employee may offer so many new tasks, its window. What it has offered is parked here, so an idle worker
 gets it at once. A window that was empty before it could be renewed is widened if somebody is short of work, one that
-lasted long is narrowed; so a tree that is busy everywhere sends nothing. An employee that has not touched its window
-is poor: it has nothing but what it was given. Such may queue what others have offered; the rich would only pass their
-leaves around.
+lasted long is narrowed; so a tree that is busy everywhere sends nothing. One that fast tasks have not used up soon is
+left over from other work, and closed as far as it is of no use now: through it a tree's leaves left one by one that
+their worker needed itself, and the tree took twice as long. An employee that has not touched its window is poor: it has
+nothing but what it was given. Such may queue what others have offered; the rich would only pass their leaves around.
 
 **Recall.** What a manager was given and cannot place it reports as its backlog, when there is some and whenever that
 has doubled. A node that has idle workers and nothing for them asks the manager with the largest reported backlog
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from triort._core.backlog import Source
 from triort._core.links import Send
-from triort._model.limits import OFFERS_MIN, STUCK_S
+from triort._model.limits import CREDIT_US, OFFERS_MIN, STUCK_S
 from triort._model.marks import buggify, sometimes
 from triort._model.messages import Want
 
@@ -42,18 +43,16 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
             employee = node.conn_to_employee_dict.get(link.conn)
             if employee is None or (employee.is_extra and not link.sent):  # the latter is to go
                 continue
+            outside = num_idle - employee.num_idle_workers + node.want_credit
             if employee.wanted <= 0:
                 if link.waiting <= employee.offer_window // 2:
-                    _renew(node, employee, link.waiting, num_idle)
-            elif employee.wanted > OFFERS_MIN and node.now > employee.granted_at + SLOW_S:
-                sometimes("a wide window is a left-over, and closed")
-                employee.offer_window = OFFERS_MIN
-                _grant(node, employee, link.waiting)
+                    _renew(node, employee, link.waiting, outside)
+            elif node.now > employee.granted_at + SLOW_S and node.placement.mean_us < CREDIT_US:
+                _close(node, employee, link.waiting, min(max(outside, 0) + OFFERS_MIN, OFFERS_MAX))
 
 
-def _renew(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> None:
+def _renew(node: NodeCore, employee: Employee, waiting: int, outside: int) -> None:
     if not waiting:
-        outside = num_idle - employee.num_idle_workers + node.want_credit
         if outside or any(other.is_poor for other in node.employees):
             employee.offer_window = min(max(employee.offer_window * 4, outside + OFFERS_MIN), OFFERS_MAX)
     elif node.now > employee.granted_at + SLOW_S:
@@ -61,6 +60,14 @@ def _renew(node: NodeCore, employee: Employee, waiting: int, num_idle: int) -> N
     if buggify("tiny windows"):
         employee.offer_window = OFFERS_MIN
     _grant(node, employee, waiting)
+
+
+def _close(node: NodeCore, employee: Employee, waiting: int, of_use: int) -> None:
+    """The window was not used up soon: it is to be no wider than can be of use now."""
+    if employee.wanted > of_use:
+        sometimes("a window that is left over is closed")
+        employee.offer_window = of_use
+        _grant(node, employee, waiting)
 
 
 def _grant(node: NodeCore, employee: Employee, waiting: int) -> None:
