@@ -74,6 +74,33 @@ async def scope_around(fn: Any) -> tuple[bool, float]:
     return scope.cancelled_caught, time.perf_counter() - start
 
 
+async def many_children(n: int) -> tuple[int, int]:
+    """Await so many sync children, one after the other: their sum, and how often another trio task had its turn."""
+    turns = total = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(take_turns)
+        for i in range(n):
+            total += await triort.get_runtime().submit(square, i)
+        nursery.cancel_scope.cancel()
+    return total, turns
+
+
+async def children_until(seconds: float) -> tuple[bool, float]:
+    """Await sync children in a scope of so many seconds: whether it has ended them, and after how long."""
+    start = time.perf_counter()
+    with trio.move_on_after(seconds) as scope:
+        while True:
+            await triort.get_runtime().submit(square, 2)
+    return scope.cancelled_caught, time.perf_counter() - start
+
+
 async def child_timeout(fn: Any) -> str:
     try:
         await triort.get_runtime().options(timeout_s=0.1).submit(fn)

@@ -56,6 +56,18 @@ async def test_a_scope_in_a_task_ends_its_child_even_on_the_same_worker(num_work
     assert took < SOON_S
 
 
+async def test_a_scope_around_many_short_children_ends_with_its_time():
+    """They run in their parent's turn, and yet the time is looked at."""
+    async with triort.open_cluster(1) as client:
+        with trio.fail_after(30):
+            caught, took = await client.run(parents.children_until, 0.1)
+            with trio.move_on_after(0.1) as scope:
+                await client.run(parents.children_until, 600.0)
+    assert caught
+    assert took < SOON_S
+    assert scope.cancelled_caught
+
+
 @pytest.mark.parametrize("num_workers", [1, 2])
 @pytest.mark.parametrize("fn", [jobs.spin, jobs.spin_async, jobs.sleep_long])
 async def test_a_deadline_travels_with_a_child(num_workers, fn):

@@ -55,6 +55,14 @@ async def test_tasks_nest_200_deep(client):
     assert await client.run(parents.sync_nest, 200) == 200
 
 
+async def test_a_parent_of_many_short_children_leaves_others_their_turn():
+    async with triort.open_cluster(1) as client:
+        with trio.fail_after(60):
+            total, turns = await client.run(parents.many_children, 3_000)
+    assert total == sum(i * i for i in range(3_000))
+    assert turns >= 10
+
+
 async def test_one_worker_is_enough_for_any_depth():
     async with triort.open_cluster(1) as client:
         with trio.fail_after(60):

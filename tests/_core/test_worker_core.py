@@ -129,6 +129,13 @@ def test_offers_are_found_behind_tasks_that_the_boss_has_given(bench: Bench) -> 
     assert [message.addresses for message in bench.sent() if isinstance(message, Submit)] == [[own(1)]]
 
 
+def test_nothing_is_left_of_what_has_been_sent(bench: Bench) -> None:
+    for number in range(1, 4):
+        bench.end(bench.run(number))
+        assert bench.sent() == [out(number, batch=number)]
+    assert bench.core.touched == bench.core.boss.touched == []
+
+
 def test_a_recall_hands_back_what_the_boss_gave_and_has_not_started(bench: Bench) -> None:
     parent = bench.run(1)
     bench.child(parent)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Future:
     """The outcome, or outcomes, of child tasks. Await it in async code, call `result` in sync code."""
 
-    __slots__ = ("_arrived", "_cancelled", "_event", "_failure", "_is_map", "_name", "_open", "_owner", "_results",
-                 "_sync_waiter", "_wants_each", "_worker")  # fmt: skip
+    __slots__ = ("_arrived", "_cancelled", "_event", "_failure", "_is_map", "_name", "_num_woken", "_open", "_owner",
+                 "_results", "_sync_waiter", "_wants_each", "_worker")  # fmt: skip
 
     def __init__(self, worker: Worker, owner: Running, name: str, *, is_map: bool) -> None:
         self._worker = worker
@@ -41,6 +41,8 @@ class Future:
         self._failure: tuple[int, bytes] | None = None
         self._cancelled = False
         self._event: trio.Event | None = None
+        self._num_woken = 0
+        """How often who waits was to be woken, also where that came before the wait."""
         self._sync_waiter = False
         self._wants_each = False
 
@@ -110,6 +112,7 @@ class Future:
         self._wake()
 
     def _wake(self) -> None:
+        self._num_woken += 1
         if self._event is not None:
             self._event.set()
             self._event = None
@@ -134,17 +137,31 @@ class Future:
 
     async def _wait_event(self, *, is_next: bool = False) -> None:
         """One wait of the owning async task, until something has happened. The deadline of a scope around it is the
-        children's, too, unless it is a wait that only stops (``is_next``)."""
+        children's, too, unless it is a wait that only stops (``is_next``).
+
+        A child may run here and now, and end. Trio's loop has its turn then only when the slice is over, for a turn
+        takes as long as all the rest."""
         worker, owner = self._worker, self._owner
-        if self._event is None:
-            self._event = trio.Event()
-        event = self._event
+        execution, num_woken, has_yielded = worker.execution, self._num_woken, True
+        is_due = execution.is_slice_over
+        if is_due:
+            execution.begin_slice()
         worker.waits.begin(owner, self, math.inf if is_next else trio.current_effective_deadline())
         worker.go_on()
         try:
-            await event.wait()
+            if self._num_woken == num_woken:
+                if self._event is None:
+                    self._event = trio.Event()
+                await self._event.wait()
+            elif is_due or execution.is_slice_over:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.lowlevel.checkpoint_if_cancelled()
+                worker.enter(owner)
+                has_yielded = False
         finally:
-            worker.execution.begin_slice()
+            if has_yielded:
+                execution.begin_slice()
             worker.waits.end(owner, self)
 
     async def _wait_all(self) -> Any:

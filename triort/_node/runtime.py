@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -175,8 +176,7 @@ class Runtime:
         name = payload.name_of(fn)
         spec = TaskSpec(above.job, digest, name, above.depth + 1, options, (), above.log_level)
         dumped, refs = payload.dump_calls(fn, calls, kwargs, worker.conn.store)
-        known = worker.core.hops.blobs.get(above.job, {})
-        if any(ref not in known for each in refs.values() for ref in each):
+        if refs and not worker.core.hops.blobs.get(above.job, {}).keys() >= {*chain(*refs.values())}:
             raise UsageError("a Ref is of use in the job that it was put in; put the value again")
         future = Future(worker, parent, options.name or name, is_map=is_map)
         future._results = [None] * len(calls)
