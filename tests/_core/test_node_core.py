@@ -5,11 +5,10 @@ import math
 import pytest
 
 from tests._core.makers import BOSS, FN, JOB, Node, blobs, make_spec, one, outcomes, own, returned, submit
-from triort._core.demand import SLOW_S
 from triort._core.node_core import Direction
 from triort._model.errors import ProtocolError
 from triort._model.ids import Address, Digest
-from triort._model.limits import FORGET_BYTES, FORGET_S, OFFERS_MIN
+from triort._model.limits import FORGET_BYTES, FORGET_S
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -168,72 +167,6 @@ def test_what_came_from_above_never_goes_up_as_new() -> None:
     node = Node(1)
     node.above(*submit(1, 2, 3))
     assert [message for _, message in node.above(Want(5)) if isinstance(message, Submit)] == []
-
-
-def test_a_window_is_widened_when_offers_are_taken_at_once_and_not_renewed_while_they_wait() -> None:
-    node = Node(2)
-    node.above(*submit(1, 2))
-    window = node.employee("w0").wanted
-    offered = [own(0, n) for n in range(window)]
-    sent = node.below("w0", *submit(*offered, parents=[1] * window))
-    assert sent == []
-    taken = node.above(Want(window))
-    assert [type(message) for _, message in taken] == [Want, Submit]
-    assert node.employee("w0").wanted > window
-
-
-def with_wide_window() -> Node:
-    """Both workers have a task, and the first one may offer 512."""
-    node = Node(2)
-    node.above(*submit(1, 2))
-    worker = node.employee("w0")
-    worker.offer_window = worker.granted = worker.wanted = 512
-    node.core.placement.mean_us = 100.0
-    return node
-
-
-def test_a_wide_window_that_fast_tasks_have_not_used_up_soon_is_closed() -> None:
-    """Through it the leaves of the next tree would leave one by one, which its worker needs itself."""
-    node = with_wide_window()
-    worker = node.employee("w0")
-    assert node.below("w0", *submit(own(0, 0), parents=[1])) == []
-    node.core.now += 2 * SLOW_S
-    sent = node.below("w0", *submit(own(0, 1), parents=[1], batch=2))
-    assert sent == [("w0", Want(1 - 510))]  # two of its offers wait here
-    assert (worker.offer_window, worker.wanted) == (OFFERS_MIN, 1)
-
-
-def test_what_is_offered_before_the_end_of_a_window_is_heard_of_counts_in_the_next_one() -> None:
-    node = with_wide_window()
-    worker = node.employee("w0")
-    node.core.now += 2 * SLOW_S
-    node.below("w0", *submit(own(0, 1), parents=[1]))
-    node.below("w0", *submit(*(own(0, n) for n in range(2, 7)), parents=[1] * 5, batch=2))
-    assert worker.wanted == 1 - 5
-    assert node.above(Want(6))[0] == ("w0", Want(worker.wanted + 4))
-
-
-@pytest.mark.parametrize("why", ["somebody is idle elsewhere", "tasks are long", "it is new"])
-def test_a_wide_window_stays_where_it_may_be_of_use(why: str) -> None:
-    node = with_wide_window()
-    if why == "somebody is idle elsewhere":
-        node.above(Want(600))
-    if why == "tasks are long":
-        node.core.placement.mean_us = 10_000.0
-    node.core.now += 2 * SLOW_S if why != "it is new" else SLOW_S / 2
-    sent = node.below("w0", *submit(own(0, 0), parents=[1]))
-    assert not [message for conn, message in sent if conn == "w0"]
-    assert node.employee("w0").offer_window == 512
-
-
-def test_a_cancelled_offer_makes_room_for_the_next() -> None:
-    node = Node(2)
-    node.above(*submit(1, 2))
-    window = node.employee("w0").wanted
-    offered = [own(0, n) for n in range(window)]
-    node.below("w0", *submit(*offered, parents=[1] * window))
-    sent = node.below("w0", Cancel(offered))
-    assert [(conn, type(message)) for conn, message in sent] == [("w0", Want), ("w0", Outcomes)]
 
 
 def test_a_cancel_goes_to_each_link_that_has_the_task() -> None:

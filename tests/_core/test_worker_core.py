@@ -133,7 +133,7 @@ def test_nothing_is_left_of_what_has_been_sent(bench: Bench) -> None:
     for number in range(1, 4):
         bench.end(bench.run(number))
         assert bench.sent() == [out(number, batch=number)]
-    assert bench.core.touched == bench.core.boss.touched == []
+    assert bench.core.boss.touched == []
 
 
 def test_a_recall_hands_back_what_the_boss_gave_and_has_not_started(bench: Bench) -> None:

@@ -42,8 +42,6 @@ class WorkerCore:
     def __init__(self, node_id: NodeId, boss: Link) -> None:
         self.node_id = node_id
         self.boss = boss
-        self.touched = boss.touched
-        """The boss's link, if something is to be sent over it."""
         self.now = 0.0
         self.hops = Hops(self)
         self.backlog = self.hops.backlog
@@ -203,9 +201,9 @@ class WorkerCore:
 
     def flush(self, idle: bool) -> list[Send]:
         """Pack what is to be sent; ``idle`` tells that nothing here can go on or start."""
-        for link in self.touched:
-            self.hops.flush(link, self.outbox, self.now)
-        self.touched.clear()
+        if self.boss.is_touched:
+            self.boss.touched.clear()
+            self.hops.flush(self.boss, self.outbox, self.now)
         if idle and self._announced != (1, self.boss.batch_read):
             self._announced = (1, self.boss.batch_read)
             if self.boss.received or self.now < self._large_until:  # else the last outcome tells it
