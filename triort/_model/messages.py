@@ -184,7 +184,8 @@ class Update(Message, tag=21):
 
 
 class Want(Message, tag=22):
-    """The boss takes ``credit`` more new tasks from below, and wants ``recall`` unstarted ones handed back now."""
+    """The boss takes ``credit`` more new tasks from below (or less, if it is negative; what has been offered meanwhile
+    counts), and wants ``recall`` unstarted ones handed back now."""
 
     credit: int
     recall: int = 0
