@@ -43,12 +43,12 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
             employee = node.conn_to_employee_dict.get(link.conn)
             if employee is None or (employee.is_extra and not link.sent):  # the latter is to go
                 continue
-            outside = num_idle - employee.num_idle_workers + node.want_credit
+            outside = max(num_idle - employee.num_idle_workers, 0) + max(node.want_credit, 0)
             if employee.wanted <= 0:
                 if link.waiting <= employee.offer_window // 2:
                     _renew(node, employee, link.waiting, outside)
             elif node.now > employee.granted_at + SLOW_S and node.placement.mean_us < CREDIT_US:
-                _close(node, employee, link.waiting, min(max(outside, 0) + OFFERS_MIN, OFFERS_MAX))
+                _close(node, employee, link.waiting, min(outside + OFFERS_MIN, OFFERS_MAX))
 
 
 def _renew(node: NodeCore, employee: Employee, waiting: int, outside: int) -> None:
@@ -84,7 +84,7 @@ def recall_from_worker(node: NodeCore, employee: Employee) -> None:
     more behind it for a while."""
     sometimes("tasks behind a long one are recalled")
     employee.stuck_until = node.now + 2 * STUCK_S
-    credit = max(node.num_idle_workers + node.want_credit + OFFERS_MIN - employee.wanted, 0)
+    credit = max(node.num_idle_workers + max(node.want_credit, 0) + OFFERS_MIN - employee.wanted, 0)
     employee.wanted += credit
     employee.granted = employee.wanted
     node.outbox.append(Send(employee.conn, Want(credit, len(employee.link.sent)), ()))

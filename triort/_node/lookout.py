@@ -66,7 +66,7 @@ class Lookout:
             running = worker.employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
             worker.employee.done = words[DONE]
             worker.employee.running = running.spec.function_name if running is not None else ""
-            elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + node.want_credit
+            elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + max(node.want_credit, 0)
             for action in worker.watch.decide(now, clock_s, glance, elsewhere):
                 match action:
                     case Action.POKE:

@@ -80,7 +80,7 @@ def _look(boss: Boss) -> None:
         running = employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
         employee.done = each.worker.num_done
         employee.running = "" if running is None else running.spec.function_name
-        elsewhere = core.num_idle_workers - employee.num_idle_workers + core.want_credit
+        elsewhere = core.num_idle_workers - employee.num_idle_workers + max(core.want_credit, 0)
         for action in watch.decide(now, each.worker.clock.now, glance, elsewhere):
             match action:
                 case Action.POKE:
