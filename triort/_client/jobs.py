@@ -116,18 +116,15 @@ class Job:
                 await self._feed.send_all()
             if self._is_ended:
                 await trio.lowlevel.checkpoint()
-            else:  # not by an Event: that would be seven objects more for each of perhaps very many
+            else:  # not by an Event: that would be eight objects more for each of perhaps very many
                 self._waiter = trio.lowlevel.current_task()
-                await trio.lowlevel.wait_task_rescheduled(self._stop_waiting)
+                self._waiter.custom_sleep_data = self
+                await trio.lowlevel.wait_task_rescheduled(_stop_waiting)
         except (trio.Cancelled, UsageError):  # the latter for an item that cannot be pickled
             self._cancel_nowait()
             with trio.CancelScope(deadline=trio.current_time() + CANCEL_S, shield=True):
                 await self._when_ended().wait()
             raise
-
-    def _stop_waiting(self, raise_cancel: object) -> trio.lowlevel.Abort:
-        self._waiter = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
     async def _next_batch(self) -> list[tuple[int, Any]]:
         """Results that have come since the last call; empty at the end. Raises as `result`, and `UsageError`."""
@@ -219,9 +216,9 @@ class Job:
 
     def _end(self) -> None:
         self._is_ended = True
-        if self._waiter is not None:
-            trio.lowlevel.reschedule(self._waiter)
-            self._waiter = None
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and waiter.custom_sleep_data is self:  # else it does not wait any more
+            trio.lowlevel.reschedule(waiter)
         if self._end_event is not None:
             self._end_event.set()
         self._tell()
@@ -295,3 +292,8 @@ class CompletedItems:
         if not self._job._is_ended:
             with suppress(trio.RunFinishedError):
                 self._token.run_sync_soon(self._job._cancel_nowait)
+
+
+def _stop_waiting(raise_cancel: object) -> trio.lowlevel.Abort:
+    """The end of a wait for a job by a cancel."""
+    return trio.lowlevel.Abort.SUCCEEDED

@@ -34,10 +34,15 @@ class Inbox:
         self._events.append((call, args))
         self._lot.unpark()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there is nothing, the scheduler idles, and nobody else touches the books."""
+        return not self._events and not self.is_busy and bool(self._lot)
+
     def has_company(self, side: object, now: float) -> bool:
-        """Whether what has come from this side is to wait for the scheduler: it is awake, or more comes from there."""
+        """Whether more comes from this side, so that what has come is to wait for the scheduler."""
         last, self._last[side] = self._last.get(side, -math.inf), now
-        return now - last < COMPANY_S or self.is_busy or bool(self._events) or not self._lot
+        return now - last < COMPANY_S
 
     def set_alarm(self, deadline: float) -> None:
         """Have the scheduler look at ``deadline`` (trio's clock) at the latest."""

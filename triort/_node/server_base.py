@@ -174,13 +174,12 @@ class ServerBase(NodeCore):
 
     def take(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         """Mail has come: it goes to the scheduler, or, to save it the turn, is handled here and now."""
-        now = self.machine.now()
-        if self.sel.has_company(direction, now):
-            self.sel.put_nowait(self._on_mail, conn, direction, mail)
-        else:
+        if self.sel.is_awaited and not self.sel.has_company(direction, now := self.machine.now()):
             self._step([(self._on_mail, (conn, direction, mail))], now)
             if not self.running:
                 self.sel.wake()
+        else:
+            self.sel.put_nowait(self._on_mail, conn, direction, mail)
 
     def _step(self, events: list[Event], now: float) -> None:
         """Handle a batch of events, and send what follows from it. No checkpoint."""
