@@ -51,13 +51,15 @@ def test_what_is_offered_before_the_end_of_a_window_is_heard_of_counts_in_the_ne
     assert node.above(Want(6))[0] == ("w0", Want(worker.wanted + 4))
 
 
-@pytest.mark.parametrize("why", ["somebody is idle elsewhere", "tasks are long", "it is new"])
+@pytest.mark.parametrize("why", ["somebody is idle elsewhere", "tasks are long", "nobody knows", "it is new"])
 def test_a_wide_window_stays_where_it_may_be_of_use(why: str) -> None:
     node = with_wide_window()
     if why == "somebody is idle elsewhere":
         node.above(Want(600))
     if why == "tasks are long":
         node.core.placement.mean_us = 10_000.0
+    if why == "nobody knows":
+        node.core.placement.mean_us = 0.0
     node.core.now += 2 * SLOW_S if why != "it is new" else SLOW_S / 2
     sent = node.below("w0", *submit(own(0, 0), parents=[1]))
     assert not [message for conn, message in sent if conn == "w0"]

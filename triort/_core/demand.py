@@ -47,7 +47,7 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
             if employee.wanted <= 0:
                 if link.waiting <= employee.offer_window // 2:
                     _renew(node, employee, link.waiting, outside)
-            elif node.now > employee.granted_at + SLOW_S and node.placement.mean_us < CREDIT_US:
+            elif node.now > employee.granted_at + SLOW_S and 0 < node.placement.mean_us < CREDIT_US:
                 _close(node, employee, link.waiting, min(outside + OFFERS_MIN, OFFERS_MAX))
 
 
