@@ -44,7 +44,7 @@ RARE = (
     101,
     78,
     57,
-    407,
+    47,
     45,
     41,
     39,
@@ -60,6 +60,7 @@ RARE = (
     2024,
     763,
     936,
+    407,
 )
 """Plans that have found what few others find."""
 DEADLY = (1_000, 1_001, 1_002)

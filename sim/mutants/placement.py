@@ -52,7 +52,7 @@ def closed_in_silence():
 
 @mutant("a worker takes no credit back")
 def closing_not_heard():
-    return rewrite(worker_handlers.want, ("core.want += message.credit", "core.want += max(message.credit, 0)"))
+    return rewrite(worker_handlers.want, ("core.want + message.credit", "core.want + max(message.credit, 0)"))
 
 
 @mutant("after results the idle count is not told again")

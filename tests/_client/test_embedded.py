@@ -1,17 +1,22 @@
 """The embedded cluster as a whole."""
 
 import logging
+import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 import triort
 from tests._client import jobs
+from triort._model.limits import COMPANY_S
+from triort._node.server import Server
 
 pytestmark = pytest.mark.processes
 
@@ -86,3 +91,64 @@ def test_importing_triort_loads_neither_rich_nor_cloudpickle():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "[]\n"
+
+
+async def test_each_call_of_a_client_is_a_checkpoint():
+    """Also where the server answers within the call."""
+    async with triort.open_cluster(1) as client:
+        with trio.fail_after(60):
+            await client.run(jobs.square, 1)
+            kept = await client.submit(jobs.square, 1, detached=True)
+            await kept.result()
+
+            async def refused() -> None:
+                with pytest.raises(triort.UsageError):
+                    await client.attach(12_345)
+
+            async def completed() -> None:
+                assert [pair async for pair in client.as_completed(jobs.square, range(3))]
+
+            calls = (
+                partial(client.submit, jobs.square, 2), partial(client.attach, kept.id), refused, completed,
+                partial(client.run, jobs.square, 2), partial(client.map, jobs.square, range(300)),
+                partial(client.map, jobs.square, []), client.status,
+            )  # fmt: skip
+            for call in calls:
+                await trio.sleep(2 * COMPANY_S)  # so that the server is at rest, and answers within the call
+                with trio.testing.assert_checkpoints():
+                    await call()
+
+
+async def test_a_submit_in_a_scope_that_is_cancelled_is_cancelled():
+    async with triort.open_cluster(1) as client:
+        await client.run(jobs.square, 1)
+        await trio.sleep(2 * COMPANY_S)
+        with trio.move_on_after(0) as scope:
+            await client.submit(jobs.square, 2)
+        assert scope.cancelled_caught
+
+
+def test_ctrl_c_in_the_midst_of_a_step_is_for_the_time_after_it(monkeypatch):
+    """Who catches it can go on."""
+    perform, is_armed = Server._perform, False
+
+    def interrupted(self, sends):
+        nonlocal is_armed
+        if is_armed:
+            is_armed = False
+            os.kill(os.getpid(), signal.SIGINT)
+        perform(self, sends)
+
+    async def main():
+        nonlocal is_armed
+        async with triort.open_cluster(1) as client:
+            with trio.fail_after(60):
+                await client.run(jobs.square, 1)
+                await trio.sleep(2 * COMPANY_S)
+                is_armed = True
+                with pytest.raises(KeyboardInterrupt):
+                    await client.run(jobs.square, 2)
+                return await client.run(jobs.async_square, 3)
+
+    monkeypatch.setattr(Server, "_perform", interrupted)
+    assert trio.run(main) == 9

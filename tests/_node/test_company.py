@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from triort._core.directions import Direction
+from triort._model.errors import ProtocolError
 from triort._model.limits import COMPANY_S
 from triort._model.messages import Received, StatusReply, StatusRequest
 from triort._node.inbox import Event
@@ -64,7 +65,7 @@ async def test_mail_with_company_is_handled_together(node: tuple[Server, Steps])
     server, steps = node
     clients = [await client_of(server) for _ in range(8)]
     steps.clear()
-    assert not server.sel.has_company(Direction.CLIENT, server.machine.now() + 1)  # however slow this machine is
+    server.sel.comes_alone(Direction.CLIENT, lambda: server.machine.now() + 1)  # however slow this machine is
     for client in clients:
         ask(client, 1)
     for client in clients:
@@ -82,6 +83,27 @@ async def test_an_embedded_client_takes_the_step_itself(node: tuple[Server, Step
     ask(ours, 1)
     assert [type(message) for message, _ in ours.receive_nowait()] == [StatusReply]
     assert [count for _, count in steps] == [1]
+
+
+async def test_a_fault_in_a_step_ends_the_node_whoever_has_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no end of the link over which the mail has come."""
+    server = Server([], None)
+    ours, theirs = open_memory_pair("client", "server")
+
+    def fail() -> None:
+        raise ProtocolError("a bug")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(server.run)
+            server.adopt_client(theirs)
+            await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
+            theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+            monkeypatch.setattr(server, "next_deadline", fail)
+            ask(ours, 1)
+            with trio.fail_after(5):
+                await server.ended.wait()
+    assert caught.value.split(ProtocolError)[1] is None
 
 
 async def test_what_is_asked_within_a_step_waits_for_the_next(node: tuple[Server, Steps]) -> None:

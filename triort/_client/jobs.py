@@ -182,6 +182,8 @@ class Job:
 
     async def _wait_accepted(self) -> None:
         """Wait until the server has taken the job; raises `JobRejected` when it does not, and `ConnectionLost`."""
+        if self._is_accepted or self._is_ended:  # an embedded server answers at once
+            await trio.lowlevel.checkpoint()
         while not (self._is_accepted or self._is_ended):
             await self._wait_news()
         if self._id is None:
@@ -295,5 +297,4 @@ class CompletedItems:
 
 
 def _stop_waiting(raise_cancel: object) -> trio.lowlevel.Abort:
-    """The end of a wait for a job by a cancel."""
     return trio.lowlevel.Abort.SUCCEEDED

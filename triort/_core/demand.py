@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from triort._core.backlog import Source
 from triort._core.links import Send
-from triort._model.limits import CREDIT_US, OFFERS_MIN, STUCK_S
+from triort._model.limits import OFFERS_MAX, OFFERS_MIN, SHORT_TASK_US, STUCK_S, WINDOW_SLOW_S
 from triort._model.marks import buggify, sometimes
 from triort._model.messages import Want
 
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
     from triort._core.employee import Employee
     from triort._core.node_core import NodeCore
 
-OFFERS_MAX = 512
-SLOW_S = 0.005
 ANSWER_S = 2 * STUCK_S
 TASKS_CHANGE_MIN = 32
 
 
 def grant_offers(node: NodeCore, num_idle: int) -> None:
-    """Let employees offer more new tasks that have used up their window, where the offers here run low."""
+    """Let employees offer more new tasks that have used up their window, where the offers here run low; close the
+    windows of those whose short tasks have not used them up."""
     if len(node.employees) == 1 and node.boss is None:
         return
     for link in node.touched:
@@ -47,7 +46,7 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
             if employee.wanted <= 0:
                 if link.waiting <= employee.offer_window // 2:
                     _renew(node, employee, link.waiting, outside)
-            elif node.now > employee.granted_at + SLOW_S and 0 < node.placement.mean_us < CREDIT_US:
+            elif node.now > employee.granted_at + WINDOW_SLOW_S and 0 < node.placement.mean_us < SHORT_TASK_US:
                 _close(node, employee, link.waiting, min(outside + OFFERS_MIN, OFFERS_MAX))
 
 
@@ -55,7 +54,7 @@ def _renew(node: NodeCore, employee: Employee, waiting: int, outside: int) -> No
     if not waiting:
         if outside or any(other.is_poor for other in node.employees):
             employee.offer_window = min(max(employee.offer_window * 4, outside + OFFERS_MIN), OFFERS_MAX)
-    elif node.now > employee.granted_at + SLOW_S:
+    elif node.now > employee.granted_at + WINDOW_SLOW_S:
         employee.offer_window = max(employee.offer_window // 2, OFFERS_MIN)
     if buggify("tiny windows"):
         employee.offer_window = OFFERS_MIN
@@ -66,8 +65,10 @@ def _close(node: NodeCore, employee: Employee, waiting: int, of_use: int) -> Non
     """The window was not used up soon: it is to be no wider than can be of use now."""
     if employee.wanted > of_use:
         sometimes("a window that is left over is closed")
+        offered = employee.granted - employee.wanted
         employee.offer_window = of_use
         _grant(node, employee, waiting)
+        employee.granted += offered  # it is no poorer than before
 
 
 def _grant(node: NodeCore, employee: Employee, waiting: int) -> None:

@@ -31,7 +31,9 @@ class Employee:
     """How many of these it was asked for and has not answered for."""
     recalled_at: float = 0.0
     wanted: int = 0
+    """How many new tasks it may still offer; negative: what it has offered beyond that counts in its next window."""
     granted: int = 0
+    """The same when its window was renewed."""
     offer_window: int = OFFERS_MIN
     granted_at: float = 0.0
     stuck_until: float = 0.0

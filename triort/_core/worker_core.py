@@ -51,6 +51,7 @@ class WorkerCore:
         self.outbox: list[Send] = []
         self.occupied = 0
         self.want = 0
+        """How many new tasks the boss still takes; see `Employee.wanted`."""
         self.shutting_down = False
         self._serial = 0
         self._told_tasks = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from triort._core.unpacking import close_outcomes, unpack_losses, unpack_tasks
+from triort._model.limits import bounded
 from triort._model.messages import (
     Blobs,
     Cancel,
@@ -63,7 +64,7 @@ def forget(core: WorkerCore, message: Forget, parts: Sequence[bytes]) -> None:
 
 
 def want(core: WorkerCore, message: Want, parts: Sequence[bytes]) -> None:
-    core.want += message.credit
+    core.want = bounded(core.want + message.credit)
     core.hops.give_back(core.boss, message.recall)
 
 

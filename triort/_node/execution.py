@@ -15,7 +15,7 @@ import trio
 
 from triort._core.worker_core import Running
 from triort._model.errors import RemoteError, TaskInterrupted
-from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S
+from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US, GRACE_LOOK_S, GRACE_S, TURN_US
 from triort._model.outcomes import OutcomeKind
 from triort._node.async_tasks import BOUNDARY, AsyncCall, AsyncTask, AsyncTasks, awaited
 from triort._node.functions import Function
@@ -41,7 +41,7 @@ class Execution:
         self._clock_ns = worker.clock_ns
         self.sync_tasks = SyncTasks(self._run_batch)
         self.async_tasks = AsyncTasks(self)
-        self._until_ns = 0
+        self._until_ns = self._turn_ns = 0
         self.has_rested = True
         """Whether the worker's loop has slept since the last slice."""
         self._next_sync: Running | None = None
@@ -60,7 +60,9 @@ class Execution:
         """From now on tasks may run for `FLUSH_US`, before the worker's loop is to look; not as long in the first slice
         after a rest, for somebody may wait for the first of many results. That of few is there soon anyway."""
         is_short = self.has_rested and len(self.worker.core.backlog) > FEW_TASKS
-        self._until_ns = self._clock_ns() + (FIRST_FLUSH_US if is_short else FLUSH_US) * 1000
+        now_ns = self._clock_ns()
+        self._until_ns = now_ns + (FIRST_FLUSH_US if is_short else FLUSH_US) * 1000
+        self._turn_ns = now_ns + TURN_US * 1000
         self.has_rested = False
 
     @property
@@ -68,6 +70,11 @@ class Execution:
         """Whether the worker's loop is to look: for the time, for results that wait, for what the books say."""
         worker = self.worker
         return bool(worker.core.events) or worker.results >= FLUSH_RESULTS_MAX or self._clock_ns() > self._until_ns
+
+    @property
+    def is_turn_due(self) -> bool:
+        """Whether a task whose children run here and now is to let trio's loop have its turn."""
+        return self._clock_ns() > self._turn_ns or self.is_slice_over
 
     def step(self) -> bool:
         """Start and resume what is ready, until the loop is to look; false when there was nothing. Called in the

@@ -42,7 +42,7 @@ class Future:
         self._cancelled = False
         self._event: trio.Event | None = None
         self._num_woken = 0
-        """How often who waits was to be woken, also where that came before the wait."""
+        """How often who waits was to be woken. If that has changed when a wait has let others go on, it is over."""
         self._sync_waiter = False
         self._wants_each = False
 
@@ -139,12 +139,12 @@ class Future:
         """One wait of the owning async task, until something has happened. The deadline of a scope around it is the
         children's, too, unless it is a wait that only stops (``is_next``).
 
-        A child may run here and now, and end. Trio's loop has its turn then only when the slice is over, for a turn
+        A child may run here and now, and end. Trio's loop has its turn then only after `TURN_US` without one, for that
         takes as long as all the rest."""
         worker, owner = self._worker, self._owner
-        execution, num_woken, has_yielded = worker.execution, self._num_woken, True
-        is_due = execution.is_slice_over
-        if is_due:
+        execution, num_woken, runs_on = worker.execution, self._num_woken, False
+        is_due = execution.is_turn_due
+        if is_due:  # the child may run before that turn all the same: left to the loop, it would take two
             execution.begin_slice()
         worker.waits.begin(owner, self, math.inf if is_next else trio.current_effective_deadline())
         worker.go_on()
@@ -153,14 +153,14 @@ class Future:
                 if self._event is None:
                     self._event = trio.Event()
                 await self._event.wait()
-            elif is_due or execution.is_slice_over:
+            elif is_due or execution.is_turn_due:
                 await trio.lowlevel.checkpoint()
             else:
                 await trio.lowlevel.checkpoint_if_cancelled()
                 worker.enter(owner)
-                has_yielded = False
+                runs_on = True
         finally:
-            if has_yielded:
+            if not runs_on:
                 execution.begin_slice()
             worker.waits.end(owner, self)
 

@@ -12,37 +12,39 @@ from typing import Any
 
 import trio
 
+from triort._core.directions import Direction
 from triort._model.limits import COMPANY_S
 
 Event = tuple[Callable[..., None], tuple[Any, ...]]
 
 
 class Inbox:
-    """Calls to be made by the one task that owns the books. Bounded by what the links are allowed to send."""
+    """Calls to be made by the scheduler, in its next step. Bounded by what the links are allowed to send."""
 
     def __init__(self) -> None:
         self._events: list[Event] = []
         self._lot = trio.lowlevel.ParkingLot()
         self._alarm = trio.CancelScope()
         self._due = math.inf
-        self._last: dict[object, float] = {}
-        self.is_busy = False
-        """Whether somebody touches the books now."""
+        self._last: dict[Direction, float] = {}
 
     def put_nowait(self, call: Callable[..., None], *args: Any) -> None:
         """Have the scheduler call ``call(*args)``."""
         self._events.append((call, args))
         self._lot.unpark()
 
-    @property
-    def is_awaited(self) -> bool:
-        """Whether there is nothing, the scheduler idles, and nobody else touches the books."""
-        return not self._events and not self.is_busy and bool(self._lot)
+    def fail(self, error: Exception) -> None:
+        """Have the scheduler raise this."""
+        self.put_nowait(_raise, error)
 
-    def has_company(self, side: object, now: float) -> bool:
-        """Whether more comes from this side, so that what has come is to wait for the scheduler."""
+    def comes_alone(self, side: Direction, clock: Callable[[], float]) -> bool:
+        """Whether something that has come from this side now has no company to wait for: the scheduler idles, and did
+        when the last of such has come, a while ago."""
+        if self._events or not self._lot:
+            return False
+        now = clock()
         last, self._last[side] = self._last.get(side, -math.inf), now
-        return now - last < COMPANY_S
+        return now - last >= COMPANY_S
 
     def set_alarm(self, deadline: float) -> None:
         """Have the scheduler look at ``deadline`` (trio's clock) at the latest."""
@@ -69,3 +71,7 @@ class Inbox:
                 await trio.sleep_forever()
             self._alarm, self._due = trio.CancelScope(), math.inf
             self._lot.unpark()
+
+
+def _raise(error: Exception) -> None:
+    raise error

@@ -51,7 +51,7 @@ class Lookout:
             await trio.sleep(POKE_S)
             self.node.sel.put_nowait(self.look)
 
-    # -- in the scheduler task -----------------------------------------------------------------------------------
+    # -- in a step ---------------------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Look at all of them once, and do what is to be done."""

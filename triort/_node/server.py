@@ -154,7 +154,7 @@ class Server(ServerBase, ServerCore):
         self.start_soon(keep, conn)
         self.serve(conn, Direction.CLIENT, [])
 
-    # -- in the scheduler task -----------------------------------------------------------------------------------
+    # -- in a step ---------------------------------------------------------------------------------------------
 
     def _admit(self, conn: Connection, token: int) -> None:
         """A client has come. A link that it had before is over, and so is this one if it comes too late."""

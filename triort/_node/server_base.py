@@ -1,12 +1,11 @@
 """What manager and server share: a nursery around the books.
 
-One task per connection reads, one writes what would have blocked, and one scheduler task alone touches the books: it
-takes events from ``sel``, lets the core handle them, and sends what the core has left in its outbox. A message's way:
+One task per connection reads, one writes what would have blocked. The books are touched in steps, one at a time: a step
+has the core handle events from ``sel``, and sends what the core has left in its outbox. A message's way:
 
     connection ─ serve_link ─► sel ─► run_scheduler ─► NodeCore.handle_message ─► flush ─► connection
 
-While the scheduler idles, mail from a side that has been quiet for a moment has no company to wait for: who brings it
-takes the step. So does an embedded client with its own.
+While the scheduler idles, who brings mail from a side that was quiet for a moment takes the step, and saves a turn.
 """
 
 from __future__ import annotations
@@ -73,6 +72,7 @@ class ServerBase(NodeCore):
         self._nursery: trio.Nursery | None = None
         self.conns: dict[Connection, Direction] = {}
         self._failure: str | None = None
+        self._is_in_step = False
         self.ended = trio.Event()
         """Set when the scheduler has ended: after a shutdown or a failure."""
 
@@ -165,7 +165,7 @@ class ServerBase(NodeCore):
         self.sel.put_nowait(self._on_end, conn, reason)
 
     async def run_scheduler(self) -> None:
-        """The one task that owns the books; returns when `running` is false."""
+        """The task that takes steps whenever there is something to do; returns when `running` is false."""
         try:
             while self.running:
                 self._step(await self.sel.get_all(), self.machine.now())
@@ -174,24 +174,27 @@ class ServerBase(NodeCore):
 
     def take(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         """Mail has come: it goes to the scheduler, or, to save it the turn, is handled here and now."""
-        if self.sel.is_awaited and not self.sel.has_company(direction, now := self.machine.now()):
-            self._step([(self._on_mail, (conn, direction, mail))], now)
-            if not self.running:
-                self.sel.wake()
-        else:
+        if self._is_in_step or not self.sel.comes_alone(direction, self.machine.now):
             self.sel.put_nowait(self._on_mail, conn, direction, mail)
+            return
+        try:
+            self._step([(self._on_mail, (conn, direction, mail))], self.machine.now())
+        except Exception as exc:  # it is the node's, and not of who has brought the mail
+            self.sel.fail(exc)
+        if not self.running:
+            self.sel.wake()
 
+    @trio.lowlevel.enable_ki_protection
     def _step(self, events: list[Event], now: float) -> None:
-        """Handle a batch of events, and send what follows from it. No checkpoint."""
-        self.now = now
-        self.sel.is_busy = True
+        """Handle a batch of events, and send what follows from it. No checkpoint; there is no other one after a bug."""
+        self.now, self._is_in_step = now, True
         for call, args in events:
             call(*args)
         self._perform(self.flush())
         if self.pool is not None:
             self.pool.start_wanted()
         self.sel.set_alarm(self.machine.deadline(self.next_deadline()))
-        self.sel.is_busy = False
+        self._is_in_step = False
 
     def start_soon(self, fn: Callable[..., Awaitable[Any]], *args: Any) -> None:
         """Start a task in the nursery of the node, which runs."""
@@ -204,7 +207,7 @@ class ServerBase(NodeCore):
         self.handle_system_error(reason)
         self.handle_shutdown()
 
-    # -- in the scheduler task -----------------------------------------------------------------------------------
+    # -- in a step ---------------------------------------------------------------------------------------------
 
     def _on_mail(self, conn: Connection, direction: Direction, mail: list[Received]) -> None:
         if conn not in self.conns or (direction is Direction.BELOW and conn not in self.conn_to_employee_dict):

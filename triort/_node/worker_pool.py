@@ -170,7 +170,7 @@ class WorkerPool:
                 with suppress(trio.ClosedResourceError):  # it was killed by who watches it
                     await worker.process.wait_ended()
 
-    # -- in the scheduler task -----------------------------------------------------------------------------------
+    # -- in a step ---------------------------------------------------------------------------------------------
 
     def start_wanted(self) -> None:
         """Start the workers that the books want: some for suspects alone, some in the places of spent ones."""

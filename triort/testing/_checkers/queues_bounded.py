@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from triort._core.demand import OFFERS_MAX
 from triort._core.employee import Employee
 from triort._core.node_core import NodeCore
 from triort._core.placement import COSTS_MAX
 from triort._core.worker_core import WorkerCore
-from triort._model.limits import CREDIT_PLENTY_US, CREDIT_TASKS_MAX, OFFERS_MIN
+from triort._model.limits import CREDIT_PLENTY_US, CREDIT_TASKS_MAX, OFFERS_MAX, OFFERS_MIN
 from triort.testing._plan.plan import FaultKind
 from triort.testing._run import Checker, World
 
