@@ -5,7 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from tests._core.makers import make_attempt
+from triort._core.links import Link
 from triort._core.running import Running
 from triort._model.limits import FEW_TASKS, FIRST_FLUSH_US, FLUSH_RESULTS_MAX, FLUSH_US
 from triort._model.outcomes import OutcomeKind
@@ -91,12 +94,14 @@ def test_a_task_that_is_cancelled_before_its_start_has_taken_no_time() -> None:
     assert told == [(OutcomeKind.CANCELLED, b"", 1)]
 
 
-def test_what_a_function_takes_is_measured_without_its_waits() -> None:
+@pytest.mark.parametrize("origin", [Link("boss", "boss", below=False), None], ids=["the boss's", "a child"])
+def test_what_a_function_takes_is_measured_without_its_waits(origin: Link | None) -> None:
+    """Of a child's end the boss is not told, so there is nothing to poke for."""
     desk, execution = make()
     told = employ(desk)
     worker: Any = desk
     waits = Waits(worker)
-    task = make_attempt(1)
+    task = make_attempt(1, origin=origin)
     running = Running(task, task.address)
 
     def work() -> None:
@@ -111,4 +116,6 @@ def test_what_a_function_takes_is_measured_without_its_waits() -> None:
     execution._next_sync = running
     execution._run_batch()
     assert told == [(OutcomeKind.VALUE, payload.NONE, 60)]
-    assert (function.cost_ns, worker.results, worker.page.words[UNSENT], worker.page.words[DONE]) == (60_000, 1, 1, 1)
+    words = worker.page.words
+    assert (function.cost_ns, worker.results, words[DONE]) == (60_000, 1, 1)
+    assert words[UNSENT] == int(origin is not None)

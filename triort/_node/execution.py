@@ -222,7 +222,7 @@ class Execution:
         worker.output.end_task(running)
         running.handle = None
         words = worker.page.words
-        if not worker.results:
+        if running.attempt.origin is not None:  # else it goes to its parent, who is here
             words[UNSENT] = 1
         worker.results += 1
         worker.done += 1
