@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.scenarios import scenario
-from sim.workloads import behind, chain, flat, talkative
+from sim.workloads import behind, chain, flat, talkative, tree_behind
 from triort.testing._plan.generate import generate
 from triort.testing._plan.plan import Plan
 from triort.testing._plan.swarm import Faults, Features
@@ -35,6 +35,11 @@ def test_a_chain_of_two_hundred_tasks_below_each_other_ends(seed: int) -> Plan:
 @scenario(seeds=12, tiers=(1,), marks=("tasks behind a long one are recalled",))
 def test_nothing_waits_behind_a_long_task(seed: int) -> Plan:
     return behind(seed, ([3], [1, 3], [2, 2])[seed % 3])
+
+
+@scenario(seeds=6, marks=("a window that is left over is closed",))
+def test_a_tree_follows_a_fan_out(seed: int) -> Plan:
+    return tree_behind(seed, ([2], [1, 2], [3])[seed % 3])
 
 
 @scenario(seeds=30, tiers=(1,))

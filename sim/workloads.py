@@ -190,6 +190,19 @@ def behind(seed: int, tree: Sequence[int]) -> Plan:
     return plan(seed, tree, [job("j0", items)], latency=["lan"])
 
 
+def tree_behind(seed: int, tree: Sequence[int]) -> Plan:
+    """A task with many short children, which goes on with a tree of short ones that submit each other."""
+    draws = Draws(seed)
+
+    def below(depth: int, *names: str | int) -> Task:
+        if not depth:
+            return leaf(draws.exponential(5e-5, *names))
+        return parent([below(depth - 1, *names, child) for child in range(2)], 2e-5)
+
+    root = task(Batch([leaf(3e-6) for _ in range(300)], how="submit"), Compute(0.006), Batch([below(6, "tree")]))
+    return plan(seed, tree, [job("j0", [root])])
+
+
 def alternating(seed: int, tree: Sequence[int]) -> Plan:
     """Parents that cancel children of both forms: a cancel that a sync one has kept its worker from reading meets the
     first step of the async one behind it."""
