@@ -82,7 +82,8 @@ class Client:
         A cancel of the loop only stops waiting. Leaving it early cancels what is left of the job, which ends on its
         own. Raises as `map`.
         """
-        return CompletedItems(self._start(fn, _zip(iterables), {}, single=False), trio.lowlevel.current_trio_token())
+        job = self._start(fn, _zip(iterables), {}, single=False, small=True)
+        return CompletedItems(job, trio.lowlevel.current_trio_token())
 
     async def submit(self, fn: Callable[..., Any], *args: Any, detached: bool = False, **kwargs: Any) -> Job:
         """Start a job and return it, once the server has taken it.
@@ -161,13 +162,15 @@ class Client:
         single: bool,
         detached: bool = False,
         log_level: int | None = None,
+        small: bool = False,
     ) -> Job:
-        """Start a job; records of its tasks are sent from ``log_level`` on, by default from what is wanted here."""
+        """Start a job, perhaps by a ``small`` piece; records of its tasks are sent from ``log_level`` on, by default
+        from what is wanted here."""
         digest, blob = payload.dump_function(fn)
         level = log_level_wanted() if log_level is None else log_level
         spec = TaskSpec(JobId(0), digest, payload.name_of(fn), 0, self._options, (), level)
         job = Job(self, self._options.name or spec.function_name, len(calls), single=single, detached=detached)
-        return self._launch(job, fn, calls, kwargs, spec, blob)
+        return self._launch(job, fn, calls, kwargs, spec, blob, small=small)
 
     def _launch(
         self,
@@ -177,13 +180,15 @@ class Client:
         kwargs: dict[str, Any],
         spec: TaskSpec,
         blob: bytes,
+        *,
+        small: bool = False,
     ) -> Job:
         """Send the first piece of a job, whose function is packed in ``blob``, and return it. Raises `UsageError` and
         `ConnectionLost`."""
         session = self._session
         job._request = session.next_serial()
         job._feed = Feed(session, job, fn, calls, kwargs, spec, blob)
-        job._feed.send_next()
+        job._feed.send_next(small=small)
         return job
 
     def _send_cancel(self, job: Job) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from triort._model.errors import UsageError
-from triort._model.limits import FEED_BYTES_MAX, FEED_ITEMS_MAX, FEED_ITEMS_SMALL
+from triort._model.limits import FEED_BYTES_MAX, FEED_ITEMS_FIRST, FEED_ITEMS_MAX, FEED_ITEMS_SMALL
 from triort._model.messages import SubmitJob, TaskSpec
 from triort._wire import payload
 
@@ -52,13 +52,16 @@ class Feed:
         """Whether the server has been told that there is no more."""
 
     def send_next(self, *, small: bool = False) -> None:
-        """Send the next piece; raises `UsageError` when it cannot be pickled, and `ConnectionLost`. Does not block."""
+        """Send the next piece, a ``small`` one if somebody waits for the first result. Does not block.
+
+        Raises `UsageError` when it cannot be pickled, and `ConnectionLost`.
+        """
         if self._job._failure is not None:
             self.stop()
         if self.is_over:
             return
         is_first = not self._position
-        items = self._pickle(FEED_ITEMS_SMALL if is_first or small else FEED_ITEMS_MAX)
+        items = self._pickle(FEED_ITEMS_SMALL if small else FEED_ITEMS_FIRST if is_first else FEED_ITEMS_MAX)
         if is_first:
             self._session.requests[self._job._request] = self._job
         self._send([self._blob] if is_first else [], items, last=self._position == len(self._calls))
