@@ -44,6 +44,15 @@ async def client_of(server: Server) -> MemoryConnection:
     return ours
 
 
+async def embedded_client_of(server: Server) -> MemoryConnection:
+    """Its mail is handed over."""
+    ours, theirs = open_memory_pair("client", "server")
+    server.adopt_client(theirs)
+    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
+    theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+    return ours
+
+
 def ask(client: MemoryConnection, number: int) -> None:
     client.send_nowait(StatusRequest(number))
     client.flush_nowait()
@@ -75,10 +84,7 @@ async def test_mail_with_company_is_handled_together(node: tuple[Server, Steps])
 
 async def test_an_embedded_client_takes_the_step_itself(node: tuple[Server, Steps]) -> None:
     server, steps = node
-    ours, theirs = open_memory_pair("client", "server")
-    server.adopt_client(theirs)
-    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
-    theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+    ours = await embedded_client_of(server)
     steps.clear()
     ask(ours, 1)
     assert [type(message) for message, _ in ours.receive_nowait()] == [StatusReply]
@@ -88,7 +94,6 @@ async def test_an_embedded_client_takes_the_step_itself(node: tuple[Server, Step
 async def test_a_fault_in_a_step_ends_the_node_whoever_has_taken_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is no end of the link over which the mail has come."""
     server = Server([], None)
-    ours, theirs = open_memory_pair("client", "server")
 
     def fail() -> None:
         raise ProtocolError("a bug")
@@ -96,9 +101,7 @@ async def test_a_fault_in_a_step_ends_the_node_whoever_has_taken_it(monkeypatch:
     with pytest.raises(ExceptionGroup) as caught:
         async with trio.open_nursery() as nursery:
             await nursery.start(server.run)
-            server.adopt_client(theirs)
-            await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
-            theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+            ours = await embedded_client_of(server)
             monkeypatch.setattr(server, "next_deadline", fail)
             ask(ours, 1)
             with trio.fail_after(5):
@@ -108,10 +111,7 @@ async def test_a_fault_in_a_step_ends_the_node_whoever_has_taken_it(monkeypatch:
 
 async def test_what_is_asked_within_a_step_waits_for_the_next(node: tuple[Server, Steps]) -> None:
     server, steps = node
-    ours, theirs = open_memory_pair("client", "server")
-    server.adopt_client(theirs)
-    await trio.testing.wait_all_tasks_blocked(2 * COMPANY_S)
-    theirs.divert(partial(server.take, theirs, Direction.CLIENT))
+    ours = await embedded_client_of(server)
     answers = []
 
     def ask_again(mail: list[Received]) -> None:
