@@ -42,7 +42,7 @@ def grant_offers(node: NodeCore, num_idle: int) -> None:
             employee = node.conn_to_employee_dict.get(link.conn)
             if employee is None or (employee.is_extra and not link.sent):  # the latter is to go
                 continue
-            outside = max(num_idle - employee.num_idle_workers, 0) + max(node.want_credit, 0)
+            outside = max(num_idle - employee.num_idle_workers, 0) + wanted_above(node)
             if employee.wanted <= 0:
                 if link.waiting <= employee.offer_window // 2:
                     _renew(node, employee, link.waiting, outside)
@@ -80,12 +80,22 @@ def _grant(node: NodeCore, employee: Employee, waiting: int) -> None:
     node.outbox.append(Send(employee.conn, Want(credit), ()))
 
 
+def wanted_above(node: NodeCore) -> int:
+    """How many new tasks the boss still takes; its credit is negative where more was offered than it wants now."""
+    return max(node.want_credit, 0)
+
+
+def idle_elsewhere(node: NodeCore, employee: Employee) -> int:
+    """How many idle workers there are for what this employee has: with the others here, and above."""
+    return node.num_idle_workers - employee.num_idle_workers + wanted_above(node)
+
+
 def recall_from_worker(node: NodeCore, employee: Employee) -> None:
     """The worker is on one long task: take what it has not started, and what the task has submitted, and do not queue
     more behind it for a while."""
     sometimes("tasks behind a long one are recalled")
     employee.stuck_until = node.now + 2 * STUCK_S
-    credit = max(node.num_idle_workers + max(node.want_credit, 0) + OFFERS_MIN - employee.wanted, 0)
+    credit = max(node.num_idle_workers + wanted_above(node) + OFFERS_MIN - employee.wanted, 0)
     employee.wanted += credit
     employee.granted = employee.wanted
     node.outbox.append(Send(employee.conn, Want(credit, len(employee.link.sent)), ()))

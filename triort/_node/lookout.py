@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from triort._core.demand import idle_elsewhere
 from triort._core.employee import Employee
 from triort._core.suspects import Stage
 from triort._core.watch import Action, Glance, Watch
@@ -66,8 +67,7 @@ class Lookout:
             running = worker.employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
             worker.employee.done = words[DONE]
             worker.employee.running = running.spec.function_name if running is not None else ""
-            elsewhere = node.num_idle_workers - worker.employee.num_idle_workers + max(node.want_credit, 0)
-            for action in worker.watch.decide(now, clock_s, glance, elsewhere):
+            for action in worker.watch.decide(now, clock_s, glance, idle_elsewhere(node, worker.employee)):
                 match action:
                     case Action.POKE:
                         worker.process.poke()

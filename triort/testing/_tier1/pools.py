@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from triort._core.demand import idle_elsewhere
 from triort._core.employee import Employee
 from triort._core.links import Loss
 from triort._core.watch import Action, Watch
@@ -80,8 +81,7 @@ def _look(boss: Boss) -> None:
         running = employee.link.sent.get(Address(glance.root)) if glance.on_cpu else None
         employee.done = each.worker.num_done
         employee.running = "" if running is None else running.spec.function_name
-        elsewhere = core.num_idle_workers - employee.num_idle_workers + max(core.want_credit, 0)
-        for action in watch.decide(now, each.worker.clock.now, glance, elsewhere):
+        for action in watch.decide(now, each.worker.clock.now, glance, idle_elsewhere(core, employee)):
             match action:
                 case Action.POKE:
                     each.worker.poke()
